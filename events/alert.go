@@ -1,0 +1,21 @@
+package events
+
+// What an alert says. The type of its CloudEvent is "alert." and the kind.
+const (
+	KindOpened   = "opened"
+	KindResolved = "resolved"
+	KindReminder = "reminder"
+	KindDigest   = "digest"
+	KindTest     = "test"
+)
+
+// Alert is the data of the CloudEvent that a webhook receiver gets. The event's
+// id is the delivery id: the same on every attempt, so a receiver that keeps it
+// handles a message once.
+type Alert struct {
+	Kind      string   `json:"kind"`
+	Receiver  string   `json:"receiver"`
+	Title     string   `json:"title"`
+	Text      string   `json:"text"`
+	Workloads []Record `json:"workloads"`
+}

@@ -1,0 +1,71 @@
+package events
+
+import "time"
+
+// Observation is the data of every auth.* event: one fact about the credential
+// of one workload, as one proxy saw it. A field is absent where it is unknown.
+//
+// It holds no secret, query string, userinfo or body.
+type Observation struct {
+	Workload   string            `json:"workload"`
+	Labels     map[string]string `json:"labels,omitempty"`   // of the workload, from the configuration
+	Upstream   string            `json:"upstream,omitempty"` // URL without userinfo and query
+	Credential *Credential       `json:"credential,omitempty"`
+	Request    *Request          `json:"request,omitempty"`
+	Response   *Response         `json:"response,omitempty"`
+	// Rejections counts the consecutive rejected answers behind this event.
+	Rejections int64      `json:"rejections,omitempty"`
+	FirstSeen  *time.Time `json:"first_seen,omitempty"` // of the first of those rejections
+	// Scopes are the scopes that the upstream asked for (auth.forbidden).
+	Scopes []string `json:"scopes,omitempty"`
+	// Problem says why no credential is usable (auth.missing): one of the
+	// Problem constants, and Detail what to look at, in words.
+	Problem string `json:"problem,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Why a credential is missing. Readers must tolerate new values.
+const (
+	ProblemNotFound  = "not_found"  // the file or variable does not exist
+	ProblemEmpty     = "empty"      // it exists and holds nothing
+	ProblemMalformed = "malformed"  // a literal ${VAR}, a doubled "Bearer ", control characters
+	ProblemUnread    = "unreadable" // permissions, an I/O error
+	ProblemRefused   = "refused"    // the helper or token endpoint refused for good (invalid_grant)
+	ProblemFailed    = "failed"     // the helper or token endpoint failed
+)
+
+// Credential refers to a credential, never by value.
+type Credential struct {
+	// Fingerprint is a truncated keyed hash: the same token has the same
+	// fingerprint on every replica and workload. Absent when there is no token.
+	Fingerprint string     `json:"fingerprint,omitempty"`
+	Source      string     `json:"source,omitempty"`     // "file /run/secrets/github"
+	LoadedAt    *time.Time `json:"loaded_at,omitempty"`  // when this value was first read
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"` // where the source or the token says so
+}
+
+// Request is the request that was answered: enough to recognise it, no more.
+type Request struct {
+	Method    string `json:"method,omitempty"`
+	Path      string `json:"path,omitempty"` // without the query
+	MCPMethod string `json:"mcp_method,omitempty"`
+	MCPName   string `json:"mcp_name,omitempty"`
+}
+
+// Response is the upstream's answer.
+type Response struct {
+	Status    int        `json:"status,omitempty"`
+	Challenge *Challenge `json:"challenge,omitempty"`
+}
+
+// Challenge is the WWW-Authenticate challenge that decided (RFC 9110 section
+// 11.6.1, RFC 6750 section 3). Its text was written by the upstream: it is valid
+// UTF-8, bounded and free of control characters, and otherwise untrusted.
+type Challenge struct {
+	Scheme           string `json:"scheme,omitempty"`
+	Error            string `json:"error,omitempty"`
+	ErrorDescription string `json:"error_description,omitempty"`
+	Realm            string `json:"realm,omitempty"`
+	Scope            string `json:"scope,omitempty"`
+	ResourceMetadata string `json:"resource_metadata,omitempty"`
+}

@@ -1,0 +1,15 @@
+package events
+
+// Receipt is the data of alert.delivered and alert.failed: a receiver was told,
+// or was given up on.
+type Receipt struct {
+	Receiver   string `json:"receiver"`
+	DeliveryID string `json:"delivery_id"` // the same on every attempt of one message
+	Kind       string `json:"kind"`        // opened, resolved, reminder, digest, test
+	Incident   string `json:"incident,omitempty"`
+	Workload   string `json:"workload,omitempty"`
+	Attempts   int    `json:"attempts"`
+	DurationMS int64  `json:"duration_ms"` // of the last attempt
+	StatusCode int    `json:"status_code,omitempty"`
+	Error      string `json:"error,omitempty"` // without secrets
+}

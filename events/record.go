@@ -1,0 +1,83 @@
+package events
+
+import "time"
+
+// Status is what is known of a workload's credential. Readers must tolerate
+// values they do not know.
+type Status string
+
+const (
+	StatusUnknown         Status = "unknown"
+	StatusUnverified      Status = "unverified" // loaded, not judged yet
+	StatusRunning         Status = "running"
+	StatusExpiring        Status = "expiring"
+	StatusUnauthenticated Status = "unauthenticated"
+	StatusMissing         Status = "missing"
+)
+
+// Bad reports whether s is a status that needs a person.
+func (s Status) Bad() bool { return s == StatusUnauthenticated || s == StatusMissing }
+
+// Record is the status of one workload: the data of status.changed and
+// status.updated, and what the API serves.
+type Record struct {
+	Workload string            `json:"workload"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Status   Status            `json:"status"`
+	Previous Status            `json:"previous,omitempty"` // the status before this one, never equal to it
+	Since    time.Time         `json:"since"`              // when Status began, by the broker's clock
+	// Reason is the machine-readable cause of Status: an OAuth error code
+	// ("invalid_token"), "bare_401", "other_scheme", one of the Problem
+	// constants, "expires_soon". Absent when the status is good.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"` // for people: what happened and what to do
+	// Incident is the id of the open incident: from entering a bad status until
+	// a good one. Absent when none is open.
+	Incident     string      `json:"incident,omitempty"`
+	LastIncident *Incident   `json:"last_incident,omitempty"` // the latest closed one
+	Incidents    int64       `json:"incidents,omitempty"`     // how many were opened so far
+	Credential   *Credential `json:"credential,omitempty"`    // the current one
+	Upstream     string      `json:"upstream,omitempty"`
+	Evidence     *Evidence   `json:"evidence,omitempty"`  // behind a bad status
+	Forbidden    *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
+	Cause        *Cause      `json:"cause,omitempty"`     // the event behind Status
+	Observed     *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
+}
+
+// Evidence is what was seen of the upstream's rejections.
+type Evidence struct {
+	Request    *Request   `json:"request,omitempty"`
+	Response   *Response  `json:"response,omitempty"`
+	Rejections int64      `json:"rejections,omitempty"`
+	FirstSeen  *time.Time `json:"first_seen,omitempty"`
+}
+
+// Forbidden says that the credential is alive and lacks scope.
+type Forbidden struct {
+	At       time.Time `json:"at"`
+	Scopes   []string  `json:"scopes,omitempty"`
+	Request  *Request  `json:"request,omitempty"`
+	Response *Response `json:"response,omitempty"`
+}
+
+// Incident is one open-to-close span of bad statuses.
+type Incident struct {
+	ID     string    `json:"id"`
+	Opened time.Time `json:"opened"`
+	Closed time.Time `json:"closed"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Cause names an event.
+type Cause struct {
+	Type string    `json:"type"`
+	ID   string    `json:"id"`
+	Time time.Time `json:"time"`
+}
+
+// Position is a place in the AUTH stream: the one order of all observations. A
+// stream that was created anew starts over, so its creation time is part of it.
+type Position struct {
+	Sequence uint64    `json:"sequence"`
+	Stream   time.Time `json:"stream"`
+}
