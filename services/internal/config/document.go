@@ -1,0 +1,92 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Document is a configuration file that was read. It knows on which line each
+// value stands, for the errors that only the services can find.
+type Document struct {
+	File  string
+	lines map[string]int // by path
+}
+
+// Error is one thing that is wrong with a configuration file.
+type Error struct {
+	File string
+	Line int    // 0 where no line is known
+	Path string // proxy.workloads[0].name; empty for the file as a whole
+	Text string
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	b.WriteString(": ")
+	if e.Path != "" {
+		b.WriteString(e.Path + ": ")
+	}
+	b.WriteString(e.Text)
+	return b.String()
+}
+
+// Errors is everything that is wrong with a file, one line each.
+type Errors []*Error
+
+func (es Errors) Error() string {
+	lines := make([]string, len(es))
+	for i, e := range es {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Problem is what a package found wrong with its section. Path is relative to
+// the section: "workloads[2].name".
+type Problem struct {
+	Path string
+	Text string
+}
+
+// Err returns an error about the value at a path such as
+// "proxy.workloads[2].name". A value that is absent from the file is reported
+// on the line of what should hold it.
+func (d *Document) Err(path, format string, args ...any) *Error {
+	return &Error{File: d.File, Line: d.line(path), Path: path, Text: fmt.Sprintf(format, args...)}
+}
+
+// Check turns the problems of the section named prefix into [Errors], or nil.
+func (d *Document) Check(prefix string, problems []Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	es := make(Errors, len(problems))
+	for i, p := range problems {
+		es[i] = d.Err(join(prefix, p.Path), "%s", p.Text)
+	}
+	return es
+}
+
+func (d *Document) line(path string) int {
+	for path != "" {
+		if n, ok := d.lines[path]; ok {
+			return n
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return 0
+}
+
+func join(prefix, path string) string {
+	switch {
+	case prefix == "":
+		return path
+	case path == "" || path[0] == '[':
+		return prefix + path
+	}
+	return prefix + "." + path
+}
