@@ -42,6 +42,21 @@ type Record struct {
 	Forbidden    *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
 	Cause        *Cause      `json:"cause,omitempty"`     // the event behind Status
 	Observed     *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
+	Observers    []Observer  `json:"observers,omitempty"` // what each proxy said last, by source
+}
+
+// Observer is what one source said last about the workload's credential. It is
+// kept to tell a repeated event from a new one, and a replaced credential from
+// its successor although no two clocks agree.
+type Observer struct {
+	Source      string     `json:"source"` // of the event: urn:authwatch:proxy:<instance>
+	Type        string     `json:"type"`
+	ID          string     `json:"id"`
+	Time        time.Time  `json:"time"`                  // of the event, by the source's clock
+	SkewMS      int64      `json:"skew_ms,omitempty"`     // broker's clock minus the source's, the least seen
+	Fingerprint string     `json:"fingerprint,omitempty"` // of the credential it uses, empty: none
+	LoadedAt    *time.Time `json:"loaded_at,omitempty"`   // by the source's clock
+	Rejections  int64      `json:"rejections,omitempty"`  // the count in its latest auth.unauthorized of this credential
 }
 
 // Evidence is what was seen of the upstream's rejections.
