@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +20,12 @@ type Error struct {
 	Line int    // 0 where no line is known
 	Path string // proxy.workloads[0].name; empty for the file as a whole
 	Text string
+
+	cause error
 }
+
+// Unwrap returns what the operating system said, if it did.
+func (e *Error) Unwrap() error { return e.cause }
 
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -45,6 +52,20 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Unwrap makes each of them visible to [errors.As].
+func (es Errors) Unwrap() []error {
+	errs := make([]error, len(es))
+	for i, e := range es {
+		errs[i] = e
+	}
+	return errs
+}
+
+func (es Errors) sorted() Errors {
+	slices.SortStableFunc(es, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	return es
+}
+
 // Problem is what a package found wrong with its section. Path is relative to
 // the section: "workloads[2].name".
 type Problem struct {
@@ -68,7 +89,7 @@ func (d *Document) Check(prefix string, problems []Problem) error {
 	for i, p := range problems {
 		es[i] = d.Err(join(prefix, p.Path), "%s", p.Text)
 	}
-	return es
+	return es.sorted()
 }
 
 func (d *Document) line(path string) int {
