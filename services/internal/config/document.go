@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,19 @@ func (es Errors) sorted() Errors {
 type Problem struct {
 	Path string
 	Text string
+}
+
+func (p Problem) Error() string { return p.Path + ": " + p.Text }
+
+// Locate adds file and line to an error that is a [Problem] of a section; others
+// it returns as they are. What only shows at run time, such as a port in use,
+// is so reported like any other mistake in the file.
+func (d *Document) Locate(section string, err error) error {
+	var p Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	return d.Err(join(section, p.Path), "%s", p.Text)
 }
 
 // Err returns an error about the value at a path such as

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// Listen opens the TCP listener that the value at path, relative to the
+// section, asks for. Its error is a [Problem] that says what to change.
+func Listen(ctx context.Context, path, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, Problem{Path: path, Text: fmt.Sprintf("cannot listen on %s: %s", address, whyNoListener(err))}
+	}
+	return l, nil
+}
+
+func whyNoListener(err error) string {
+	var ae *net.AddrError
+	var de *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "in use: another process listens there; stop it or choose another port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine has no such address; choose 127.0.0.1 or one of its own"
+	case errors.Is(err, syscall.EACCES):
+		return "not permitted: a port below 1024 needs privileges; choose a higher one"
+	case errors.As(err, &ae):
+		return ae.Err + `; write it as "127.0.0.1:8080"`
+	case errors.As(err, &de):
+		return de.Err + `; write it as "127.0.0.1:8080"`
+	}
+	return err.Error()
+}

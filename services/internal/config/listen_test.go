@@ -1,0 +1,39 @@
+package config_test
+
+import (
+	"fmt"
+	"io/fs"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+func TestAListenerThatCannotOpenSaysWhatToChange(t *testing.T) {
+	t.Parallel()
+	taken, err := config.Listen(t.Context(), "listen", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
+
+	var r root
+	d, err := config.Parse("authwatch.yaml", []byte("proxy:\n  listen: x\n"), &r)
+	require.NoError(t, err)
+	for address, want := range map[string]string{
+		taken.Addr().String(): "in use: another process listens there; stop it or choose another port",
+		"192.0.2.1:0":         "this machine has no such address; choose 127.0.0.1 or one of its own",
+		"127.0.0.1":           `missing port in address; write it as "127.0.0.1:8080"`,
+		"127.0.0.1:http?":     `unknown port; write it as "127.0.0.1:8080"`,
+	} {
+		_, err := config.Listen(t.Context(), "listen", address)
+		err = d.Locate("proxy", fmt.Errorf("wrapped: %w", err))
+		require.EqualError(t, err, "authwatch.yaml:2: proxy.listen: cannot listen on "+address+": "+want)
+	}
+}
+
+func TestErrorsThatAreNoProblemsOfTheFileStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	d := &config.Document{File: "authwatch.yaml"}
+	require.NoError(t, d.Locate("proxy", nil))
+	require.Equal(t, fs.ErrExist, d.Locate("proxy", fs.ErrExist))
+}
