@@ -1,0 +1,224 @@
+package plan
+
+import (
+	"container/heap"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// A message names as many workloads as its row has room for.
+const (
+	maxMembers = 1000
+	maxBytes   = 48 << 10
+)
+
+// patience is how many group waits a group may grow before it is told.
+const patience = 5
+
+// batch is a message in the making: what is due, or will be, and belongs
+// together.
+type batch struct {
+	key     string
+	lane    *Lane
+	members map[string]Action
+}
+
+func batchKey(workload string, a Action, e *entry) string {
+	switch {
+	case a.Kind == events.KindOpened && e.policy.Group != "":
+		return "opened/" + e.policy.Group
+	case a.Kind == events.KindResolved, a.Kind == events.KindReminder:
+		return a.Kind + "/" + e.row.Told.Thread
+	case a.Kind == events.KindDigest && !a.Open:
+		return "digest"
+	}
+	return a.Kind + "//" + workload
+}
+
+// due is when the batch is sent.
+func (b *batch) due() time.Time {
+	var first, last time.Time
+	for _, a := range b.members {
+		if first.IsZero() || a.At.Before(first) {
+			first = a.At
+		}
+	}
+	for _, a := range b.members {
+		if !a.Early.After(first) {
+			last = later(last, a.At)
+		}
+	}
+	switch {
+	case strings.HasPrefix(b.key, "opened/"):
+		return earlier(last, first.Add((patience-1)*b.wait()))
+	case strings.HasPrefix(b.key, events.KindResolved):
+		return b.resolved(first, last)
+	}
+	return first
+}
+
+func (b *batch) wait() time.Duration {
+	var w time.Duration
+	for name := range b.members {
+		w = max(w, b.lane.entries[name].policy.Wait)
+	}
+	return w
+}
+
+// resolved is when the end of a conversation is told: when it is over for all
+// of its workloads, or after the gathering time; at once where the next
+// incident of one has to be told.
+func (b *batch) resolved(first, last time.Time) time.Time {
+	var thread string
+	var gather time.Duration
+	for name := range b.members {
+		e := b.lane.entries[name]
+		if e.rec.Incident != "" {
+			return first
+		}
+		thread, gather = e.row.Told.Thread, max(gather, e.policy.Gather)
+	}
+	end := first.Add(gather)
+	if b.lane.threads[thread] <= len(b.members) {
+		return earlier(last, end)
+	}
+	return end
+}
+
+// replan puts every dirty workload into the message that it belongs to.
+func (l *Lane) replan(now time.Time) {
+	for name := range l.dirty {
+		delete(l.dirty, name)
+		e := l.entries[name]
+		e.row = e.row.clamp(now)
+		l.leave(name, e)
+		if e.job != nil {
+			continue
+		}
+		a := Plan(e.rec, e.row, e.policy, now)
+		if a.Kind == settled {
+			l.settle(name, e)
+			a = Plan(e.rec, e.row, e.policy, now)
+		}
+		if a.Kind != "" && a.Kind != settled {
+			l.join(name, e, a, now)
+		} else if e.row.Empty() && e.rec.Incident == "" {
+			delete(l.entries, name)
+		}
+	}
+}
+
+// settle drops what is not worth a message: the incident is over and the
+// receiver did not want to know, or was not to be told.
+func (l *Lane) settle(name string, e *entry) {
+	if e.row.Told.Open {
+		l.untie(e)
+		e.row.Told.Open = false
+		return
+	}
+	e.row.Owed = nil
+	delete(l.unsaved, name)
+}
+
+func (l *Lane) join(name string, e *entry, a Action, now time.Time) {
+	key := batchKey(name, a, e)
+	b := l.batches[key]
+	if b == nil {
+		b = &batch{key: key, lane: l, members: map[string]Action{}}
+		l.batches[key] = b
+	}
+	b.members[name] = a
+	e.batch = key
+	if _, unsaved := l.unsaved[name]; unsaved && a.At.Sub(now) > parkAfter {
+		l.parked[name] = struct{}{}
+	}
+	heap.Push(&l.alarms, alarm{b.due(), key})
+}
+
+func (l *Lane) leave(name string, e *entry) {
+	b := l.batches[e.batch]
+	e.batch = ""
+	if b == nil {
+		return
+	}
+	if delete(b.members, name); len(b.members) == 0 {
+		delete(l.batches, b.key)
+		return
+	}
+	heap.Push(&l.alarms, alarm{b.due(), b.key})
+}
+
+// build makes the delivery of a batch that is due. A delivery that was attempted
+// before and says the same goes on.
+func (l *Lane) build(b *batch, now time.Time, before ...*Delivery) *Delivery {
+	names := b.ready(now)
+	if len(names) == 0 {
+		return nil
+	}
+	first := l.entries[names[0]]
+	a := b.members[names[0]]
+	d := &Delivery{Kind: a.Kind, Created: now, Thread: first.row.Told.Thread, Ref: first.row.Told.Ref}
+	incidents := make([]string, 0, len(names))
+	for _, name := range names {
+		e, a := l.entries[name], b.members[name]
+		d.Members = append(d.Members, Member{
+			Workload: name, Incident: a.Incident, Incidents: e.ordinal(a.Incident), Ordinal: a.Ordinal, Open: a.Open,
+		})
+		incidents = append(incidents, a.Incident)
+	}
+	d.ID = ID(l.receiver, d.Kind, a.Ordinal, incidents...)
+	if d.Kind == events.KindOpened || !a.Open && d.Kind == events.KindDigest {
+		d.Thread, d.Ref = d.ID, ""
+	}
+	if d.Kind == events.KindResolved {
+		d.Left = l.threads[d.Thread] - len(names)
+	}
+	for _, old := range before {
+		if old.ID == d.ID {
+			d = old
+		} else if old.Members[0].Workload != d.Members[0].Workload {
+			l.parked[old.Members[0].Workload] = struct{}{}
+		}
+	}
+	for _, name := range names {
+		e := l.entries[name]
+		l.leave(name, e)
+		e.job = d
+	}
+	return d
+}
+
+// ready are the members that may go now, in order, as many as fit.
+func (b *batch) ready(now time.Time) []string {
+	var names []string
+	for name, a := range b.members {
+		if !a.Early.After(now) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	size := 0
+	for i, name := range names {
+		size += len(name) + len(b.members[name].Incident) + 48
+		if i == maxMembers || size > maxBytes {
+			return names[:i]
+		}
+	}
+	return names
+}
+
+// ordinal is the number of that incident among the workload's.
+func (e *entry) ordinal(incident string) int64 {
+	switch {
+	case incident == e.rec.Incident:
+		return e.rec.Incidents
+	case e.row.Owed != nil && incident == e.row.Owed.Incident:
+		return e.row.Owed.Incidents
+	case incident == e.row.Told.Incident:
+		return e.row.Told.Incidents
+	}
+	return 0
+}

@@ -1,0 +1,59 @@
+package plan
+
+import "time"
+
+// A workload flaps when its incidents open and close more often than people can
+// use. Each change beyond the second waits until things are still for a moment;
+// beyond damped changes in a window, until they are still for long, or until
+// the receiver has heard nothing for a whole window.
+const (
+	Window = 10 * time.Minute
+	quick  = 2 // changes told at once
+	settle = 2 * time.Second
+	damped = 5 // changes in a Window, beyond which a workload flaps
+	quiet  = Window / damped
+	memory = damped + 1 // changes worth remembering
+)
+
+func remember(changes []time.Time, now time.Time) []time.Time {
+	kept := make([]time.Time, 0, memory)
+	for _, c := range changes {
+		if now.Sub(c) < Window {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) == memory {
+		kept = kept[1:]
+	}
+	return append(kept, now)
+}
+
+// Flapping reports whether r's workload changes too often to be told of each.
+func (r Row) Flapping(now time.Time) bool { return r.recent(now) > damped }
+
+func (r Row) recent(now time.Time) int {
+	n := 0
+	for _, c := range r.Changes {
+		if now.Sub(c) < Window {
+			n++
+		}
+	}
+	return n
+}
+
+// calm is when r's workload has been still for long enough to be talked about.
+func (r Row) calm(now time.Time) time.Time {
+	n := r.recent(now)
+	if n <= quick {
+		return time.Time{}
+	}
+	last := r.Changes[len(r.Changes)-1]
+	if n <= damped {
+		return last.Add(settle)
+	}
+	at := last.Add(quiet)
+	if !r.Told.At.IsZero() {
+		at = earlier(at, r.Told.At.Add(Window))
+	}
+	return at
+}

@@ -1,0 +1,317 @@
+package plan
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// world is a receiver, its lane and everything around them that can go wrong.
+// Truth is a list of records; the lane sees them through a stream, and the
+// receiver through messages.
+type world struct {
+	t      *rapid.T
+	lane   *Lane
+	policy Policy
+	now    time.Time // the clock that the lane is shown
+	real   time.Time // the clock that never jumps
+
+	stream []events.Record // sequence is the index plus one
+	truth  map[string]events.Record
+	rows   map[string]Row        // stored
+	cursor uint64                // stored
+	last   map[string]message    // that the receiver heard, by workload
+	ids    map[transition]string // by which it heard of each transition
+	mode   string                // of the receiver
+	calmed time.Time             // real time since when nothing stands in the way
+	opened map[string]time.Time
+	asked  time.Time // lane time before which the receiver must not be called
+	crash  string    // where the next delivery loses power
+}
+
+type message struct {
+	id, kind, workload, incident string
+	open                         bool
+	ordinal                      int64
+}
+
+type transition struct{ incident, kind string }
+
+var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func newWorld(t *rapid.T) *world {
+	w := &world{
+		t: t, now: start, real: start, calmed: start, mode: "up",
+		truth: map[string]events.Record{}, rows: map[string]Row{}, opened: map[string]time.Time{},
+		last: map[string]message{}, ids: map[transition]string{},
+	}
+	w.policy = Policy{Routed: true, SendResolved: rapid.Bool().Draw(t, "send_resolved")}
+	if rapid.Bool().Draw(t, "grouped") {
+		w.policy.Group, w.policy.Wait, w.policy.Gather = "f00d", time.Second, time.Minute
+	}
+	if rapid.Bool().Draw(t, "reminded") {
+		w.policy.Repeat = 4 * time.Hour
+	}
+	w.boot()
+	return w
+}
+
+// boot starts the lane from what is stored: the newest record of what the cursor
+// has passed, and everything after it in order.
+func (w *world) boot() {
+	w.lane = NewLane(Settings{Receiver: "ops"})
+	for name, row := range w.rows {
+		w.lane.Load(name, row)
+	}
+	last := map[string]uint64{}
+	for i, rec := range w.stream[:w.cursor] {
+		last[rec.Workload] = uint64(i + 1)
+	}
+	for _, seq := range last {
+		w.lane.Observe(w.stream[seq-1], seq, w.policy, w.now)
+	}
+	for i, rec := range w.stream[w.cursor:] {
+		w.lane.Observe(rec, w.cursor+uint64(i)+1, w.policy, w.now)
+	}
+	w.lane.Resume(w.now)
+	w.calmed = later(w.calmed, w.real)
+}
+
+func (w *world) change(name string) {
+	rec := w.truth[name]
+	rec.Workload, rec.Since = name, w.real
+	if rec.Incident == "" {
+		rec.Incidents++
+		rec.Incident = fmt.Sprintf("%s-%d", name, rec.Incidents)
+		rec.Previous, rec.Status, rec.Reason = events.StatusRunning, events.StatusUnauthenticated, "invalid_token"
+		w.opened[name] = w.real
+	} else {
+		rec.LastIncident = &events.Incident{ID: rec.Incident, Opened: w.opened[name], Closed: w.real}
+		rec.Incident = ""
+		rec.Previous, rec.Status, rec.Reason = rec.Status, events.StatusRunning, ""
+		delete(w.opened, name)
+	}
+	w.truth[name] = rec
+	w.stream = append(w.stream, rec)
+	w.lane.Observe(rec, uint64(len(w.stream)), w.policy, w.now)
+}
+
+// work runs the lane until it waits, and returns for when.
+func (w *world) work() time.Time {
+	for {
+		d, wake := w.lane.Next(w.now)
+		if w.crash == "" || d == nil {
+			w.store(w.lane.Parked())
+			if low, ok := w.lane.Low(); ok {
+				w.cursor = low - 1
+			} else {
+				w.cursor = uint64(len(w.stream))
+			}
+		}
+		if d == nil {
+			return wake
+		}
+		require.False(w.t, w.now.Before(w.asked), "called %s before the time that the receiver asked for", w.asked.Sub(w.now))
+		w.store([]Write{w.lane.Intent(d, w.now)})
+		if w.lost("intent") {
+			continue
+		}
+		a := w.post(d)
+		if w.lost("post") {
+			continue
+		}
+		writes := w.lane.Done(d, a, w.now)
+		if len(writes) > 1 && w.crash == "rows" {
+			writes = writes[:len(writes)/2]
+		}
+		w.store(writes)
+		w.lost("rows")
+	}
+}
+
+// lost reports whether the power went at that point.
+func (w *world) lost(at string) bool {
+	if w.crash != at {
+		return false
+	}
+	w.crash = ""
+	w.boot()
+	return true
+}
+
+func (w *world) store(writes []Write) {
+	for _, wr := range writes {
+		if wr.Row.Empty() {
+			delete(w.rows, wr.Workload)
+			continue
+		}
+		w.rows[wr.Workload] = wr.Row
+	}
+}
+
+func (w *world) post(d *Delivery) Answer {
+	if len(d.Members) == 0 {
+		w.t.Fatalf("delivery %s says nothing", d.ID)
+	}
+	hear := func() {
+		for _, m := range d.Members {
+			w.hear(message{d.ID, d.Kind, m.Workload, m.Incident, m.Open, m.Incidents})
+		}
+	}
+	switch w.mode {
+	case "down":
+		return Answer{Outcome: Retry, Status: 503}
+	case "deaf":
+		return Answer{Outcome: Retry, Heard: true}
+	case "slow": // takes the message, and answers too late
+		hear()
+		return Answer{Outcome: Retry, Heard: true}
+	case "busy":
+		if w.crash != "post" { // else the answer is lost
+			w.asked = w.now.Add(20 * time.Minute)
+		}
+		return Answer{Outcome: Retry, Status: 429, RetryAfter: 20 * time.Minute}
+	case "picky":
+		return Answer{Outcome: Rejected, Status: 400}
+	case "closed":
+		return Answer{Outcome: Refused, Status: 403}
+	}
+	hear()
+	return Answer{Outcome: Delivered, Status: 200}
+}
+
+// pass lets time go by in the steps that the lane asks for.
+func (w *world) pass(d time.Duration) {
+	end := w.now.Add(d)
+	for {
+		wake := w.work()
+		w.check()
+		if wake.IsZero() || wake.After(end) {
+			break
+		}
+		w.tick(max(wake.Sub(w.now), time.Millisecond))
+	}
+	w.tick(max(end.Sub(w.now), 0))
+	w.work()
+	w.check()
+}
+
+func (w *world) tick(d time.Duration) { w.now, w.real = w.now.Add(d), w.real.Add(d) }
+
+func (w *world) jump(d time.Duration) {
+	w.now = w.now.Add(d)
+	w.asked = earlier(w.asked, w.now) // a wall clock that jumps cannot keep it
+	w.calmed = later(w.calmed, w.real)
+}
+
+// hear is the receiver taking a message in: it asserts what must hold of each.
+func (w *world) hear(m message) {
+	if m.kind == events.KindOpened || m.kind == events.KindResolved {
+		key := transition{m.incident, m.kind}
+		if id, ok := w.ids[key]; ok && id != m.id {
+			w.t.Fatalf("%s of %s was told twice, as %s and %s", m.kind, m.incident, id, m.id)
+		}
+		w.ids[key] = m.id
+	}
+	before, seen := w.last[m.workload]
+	switch {
+	case !seen:
+	case m.ordinal < before.ordinal:
+		w.t.Fatalf("%s of %s was told after %s of %s", m.kind, m.incident, before.kind, before.incident)
+	case m.incident == before.incident && m.open && !before.open:
+		w.t.Fatalf("%s of %s was told after its end", m.kind, m.incident)
+	}
+	w.last[m.workload] = m
+}
+
+// check asserts that an open incident is told within its delay, counted
+// from when the receiver was there for it.
+func (w *world) check() {
+	if w.mode != "up" {
+		return
+	}
+	for name, opened := range w.opened {
+		limit := 4*w.policy.Wait + backoffLast + settle
+		if w.lane.entries[name].row.recent(w.now) > damped {
+			limit += quiet
+		}
+		since := later(opened, w.calmed)
+		if m := w.last[name]; w.real.Sub(since) > limit && (m.incident != w.truth[name].Incident || !m.open) {
+			w.t.Fatalf("%s is open and has not been told %s after the receiver could hear it", name, w.real.Sub(since))
+		}
+	}
+}
+
+// settled lets everything heal and asserts that the receiver knows the truth.
+func (w *world) settled() {
+	w.mode, w.crash = "up", ""
+	w.calmed = w.real.Add(Probe + 20*time.Minute)
+	w.pass(2 * time.Hour)
+	for name, rec := range w.truth {
+		m, told := w.last[name]
+		switch {
+		case rec.Incident != "":
+			require.True(w.t, told && m.open && m.incident == rec.Incident, "%s is open, the receiver thinks %+v", name, m)
+		case w.policy.SendResolved:
+			require.False(w.t, told && m.open, "%s is over, the receiver thinks %+v", name, m)
+		}
+		if rec.Incidents > 0 && !told {
+			w.t.Fatalf("%s had %d incidents and nothing was told", name, rec.Incidents)
+		}
+	}
+	require.Empty(w.t, w.lane.retries)
+	require.Empty(w.t, w.lane.Parked())
+	for name, row := range w.rows {
+		require.Nil(w.t, row.Pending, name)
+	}
+}
+
+func (w *world) step() {
+	names := []string{"a", "b", "c"}
+	switch rapid.SampledFrom([]string{
+		"change", "change", "change", "work", "soon", "later", "receiver", "crash", "restart", "jump",
+	}).Draw(w.t, "step") {
+	case "change":
+		w.change(rapid.SampledFrom(names).Draw(w.t, "workload"))
+	case "work":
+		w.work()
+	case "soon":
+		w.pass(time.Duration(rapid.IntRange(1, 3000).Draw(w.t, "ms")) * time.Millisecond)
+	case "later":
+		w.pass(time.Duration(rapid.IntRange(1, 400).Draw(w.t, "minutes")) * time.Minute)
+	case "receiver":
+		w.mode = rapid.SampledFrom([]string{"up", "up", "up", "down", "deaf", "slow", "busy", "picky", "closed"}).Draw(w.t, "mode")
+		// Whatever it answered before may hold it back once more.
+		w.calmed = w.real.Add(Probe + 20*time.Minute)
+	case "crash":
+		w.crash = rapid.SampledFrom([]string{"intent", "post", "rows"}).Draw(w.t, "at")
+	case "restart":
+		w.boot()
+	case "jump":
+		w.jump(time.Duration(rapid.IntRange(-7200, 7200).Draw(w.t, "seconds")) * time.Second)
+	}
+	w.check()
+}
+
+func TestWhateverHappensAReceiverIsToldTheTruthInOrderAndOnce(t *testing.T) {
+	t.Parallel()
+	rounds := 1
+	if os.Getenv("SOAK") == "1" {
+		rounds = 1000 // of rapid's 100 schedules each
+	}
+	for range rounds {
+		rapid.Check(t, func(t *rapid.T) {
+			w := newWorld(t)
+			for range rapid.IntRange(1, 60).Draw(t, "steps") {
+				w.step()
+			}
+			w.settled()
+		})
+	}
+}

@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Action is the next message about one workload. The zero value is none.
+type Action struct {
+	Kind     string    // an events.Kind; settled where it is decided that nothing is said
+	Incident string    // that the message is about
+	Ordinal  int       // tells reminders apart
+	Open     bool      // the receiver will know the incident as open
+	At       time.Time // when it is due by itself
+	Early    time.Time // when it may go in company of others that are due
+}
+
+// settled means: whatever the receiver was owed is not worth a message any more.
+const settled = "settled"
+
+// same reports whether two actions are the same message, whenever it is due.
+func (a Action) same(b Action) bool {
+	a.At, b.At, a.Early, b.Early = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	return a == b
+}
+
+// Plan compares what is true with what was told. It is the whole policy of what
+// is said about one workload; an action whose time has not come says how long
+// to wait. Rows are told in the order of the incidents: an incident that the
+// receiver knows as open is closed before the next one is opened, except while
+// the workload flaps.
+func Plan(rec events.Record, row Row, p Policy, now time.Time) Action {
+	open := rec.Incident != ""
+	switch {
+	case row.Told.Open && rec.Incident == row.Told.Incident:
+		return remind(row, p)
+	case row.Told.Open && open && row.Flapping(now):
+		return Action{Kind: events.KindDigest, Incident: rec.Incident, Open: true}.after(row.calm(now))
+	case row.Told.Open:
+		return resolve(rec, row, p, now)
+	case open:
+		return opening(rec, row, p, now)
+	case row.Owed != nil && (p.silenced(now) || row.Owed.Incident == row.Told.Incident):
+		return Action{Kind: settled}
+	case row.Owed != nil:
+		return Action{Kind: events.KindDigest, Incident: row.Owed.Incident}.after(row.calm(now))
+	}
+	return Action{}
+}
+
+// after is a, due at the time and not before, in company or not.
+func (a Action) after(at time.Time) Action {
+	a.At, a.Early = at, at
+	return a
+}
+
+func remind(row Row, p Policy) Action {
+	if !p.Routed || p.Repeat <= 0 {
+		return Action{}
+	}
+	return Action{
+		Kind: events.KindReminder, Incident: row.Told.Incident, Ordinal: row.Told.Reminders + 1, Open: true,
+		At: later(row.Told.At.Add(p.Repeat), p.SilencedUntil), Early: p.SilencedUntil,
+	}
+}
+
+func resolve(rec events.Record, row Row, p Policy, now time.Time) Action {
+	if !p.SendResolved {
+		return Action{Kind: settled}
+	}
+	a := Action{Kind: events.KindResolved, Incident: row.Told.Incident, At: row.Seen.At}
+	if rec.Incident == "" {
+		a = a.after(later(row.Seen.At, row.calm(now)))
+	}
+	return a
+}
+
+func opening(rec events.Record, row Row, p Policy, now time.Time) Action {
+	owed := row.Owed != nil && row.Owed.Incident == rec.Incident
+	if !p.Routed && !owed {
+		return Action{}
+	}
+	a := Action{Kind: events.KindOpened, Incident: rec.Incident, Open: true}
+	a.Early = later(row.calm(now), p.SilencedUntil)
+	a.At = later(row.Seen.At.Add(p.Wait), a.Early)
+	return a
+}

@@ -1,0 +1,150 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Row is the durable memory of one receiver about one workload.
+type Row struct {
+	Told Told `json:"told"`
+	// Owed is an incident that the receiver should hear of and has not.
+	Owed *Owed `json:"owed,omitempty"`
+	// Pending is the message that is on its way. It stands in the row of its
+	// first member only.
+	Pending *Delivery `json:"pending,omitempty"`
+	Seen    Seen      `json:"seen"`
+	// Changes are the times of the latest openings and closings.
+	Changes []time.Time `json:"changes,omitempty"`
+}
+
+// Told is the last state that the receiver accepted a message about.
+type Told struct {
+	Incident string `json:"incident,omitempty"`
+	Open     bool   `json:"open,omitempty"`
+	// Incidents is the ordinal of Incident: [events.Record.Incidents] then.
+	Incidents int64     `json:"incidents,omitempty"`
+	Opened    time.Time `json:"opened,omitzero"`
+	Ended     time.Time `json:"ended,omitzero"` // set once Incident is over
+	// Thread is the id of the message that opened the conversation; Ref is
+	// what the receiver called it, a Slack timestamp for example.
+	Thread    string    `json:"thread,omitempty"`
+	Ref       string    `json:"ref,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+	Reminders int       `json:"reminders,omitempty"`
+}
+
+// Owed is an incident that the receiver has yet to hear of.
+type Owed struct {
+	Incident  string        `json:"incident"`
+	Incidents int64         `json:"incidents,omitempty"`
+	Status    events.Status `json:"status,omitempty"`
+	Reason    string        `json:"reason,omitempty"`
+	Opened    time.Time     `json:"opened,omitzero"`
+	Closed    time.Time     `json:"closed,omitzero"`
+}
+
+// Seen is the latest opening or closing that was looked at.
+type Seen struct {
+	Incident string    `json:"incident,omitempty"` // empty: none open
+	At       time.Time `json:"at,omitzero"`
+}
+
+// Empty reports whether nothing would be lost without the row.
+func (r Row) Empty() bool {
+	return r.Told.Incident == "" && r.Owed == nil && r.Pending == nil
+}
+
+// observe takes note of a record, in the order of the STATUS stream.
+func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
+	if rec.Incident != r.Seen.Incident {
+		r.Seen = Seen{Incident: rec.Incident, At: now}
+		r.Changes = remember(r.Changes, now)
+	}
+	if rec.Incident != "" && routed && r.owes(rec) {
+		r.Owed = &Owed{
+			Incident: rec.Incident, Incidents: rec.Incidents,
+			Status: rec.Status, Reason: rec.Reason, Opened: rec.Since,
+		}
+	}
+	if o := r.Owed; o != nil && o.Closed.IsZero() && rec.Incident != o.Incident {
+		closed := *o
+		closed.Closed = closedAt(rec, o.Incident)
+		r.Owed = &closed
+	}
+	if r.Told.Open && r.Told.Ended.IsZero() && rec.Incident != r.Told.Incident {
+		r.Told.Ended = closedAt(rec, r.Told.Incident)
+	}
+	return r
+}
+
+// owes reports whether rec's open incident is one that the receiver neither was
+// told of nor is known to be owed. A replayed record of an earlier incident is
+// recognised by its ordinal.
+func (r Row) owes(rec events.Record) bool {
+	if rec.Incident == r.Told.Incident || (rec.Incidents > 0 && rec.Incidents <= r.Told.Incidents) {
+		return false
+	}
+	return r.Owed == nil || r.Owed.Incident != rec.Incident
+}
+
+func closedAt(rec events.Record, incident string) time.Time {
+	if l := rec.LastIncident; l != nil && l.ID == incident {
+		return l.Closed
+	}
+	return rec.Since
+}
+
+// told is the row after the receiver accepted a message about it.
+func (r Row) told(m Member, d *Delivery, now time.Time) Row {
+	t := Told{Incident: m.Incident, Open: m.Open, Incidents: m.Incidents, At: now}
+	switch {
+	case m.Incident == r.Told.Incident:
+		t.Opened, t.Ended = r.Told.Opened, r.Told.Ended
+	case r.Owed != nil && m.Incident == r.Owed.Incident:
+		t.Opened, t.Ended = r.Owed.Opened, r.Owed.Closed
+	default:
+		t.Opened = r.Seen.At
+	}
+	if m.Open {
+		t.Thread, t.Ref, t.Reminders = d.Thread, d.Ref, m.Ordinal
+	}
+	r.Told = t
+	if r.Owed != nil && r.Owed.Incident == m.Incident {
+		r.Owed = nil
+	}
+	return r
+}
+
+// clamp pulls times that a clock set back has put into the future back to now,
+// so that nothing waits longer than it was meant to.
+func (r Row) clamp(now time.Time) Row {
+	r.Seen.At = earlier(r.Seen.At, now)
+	r.Told.At = earlier(r.Told.At, now)
+	for i, c := range r.Changes {
+		if c.After(now) {
+			fixed := append([]time.Time(nil), r.Changes...)
+			for ; i < len(fixed); i++ {
+				fixed[i] = earlier(fixed[i], now)
+			}
+			r.Changes = fixed
+			break
+		}
+	}
+	return r
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
