@@ -9,6 +9,15 @@ const (
 	KindTest     = "test"
 )
 
+// The types of what a webhook receiver gets. They are not published on the bus.
+const (
+	TypeAlertOpened   = "alert." + KindOpened
+	TypeAlertResolved = "alert." + KindResolved
+	TypeAlertReminder = "alert." + KindReminder
+	TypeAlertDigest   = "alert." + KindDigest
+	TypeAlertTest     = "alert." + KindTest
+)
+
 // Alert is the data of the CloudEvent that a webhook receiver gets. The event's
 // id is the delivery id: the same on every attempt, so a receiver that keeps it
 // handles a message once.

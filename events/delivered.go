@@ -1,0 +1,4 @@
+package events
+
+// TypeAlertDelivered says that a receiver was told. Data: Receipt.
+const TypeAlertDelivered = "alert.delivered"

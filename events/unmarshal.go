@@ -1,0 +1,159 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/url"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
+
+// Unmarshal decodes a message in structured mode, or in binary mode (attributes
+// in percent-encoded ce- headers, their names in any case). It is stricter than
+// the SDK: the errors are ErrInvalid and ErrTooLarge. It accepts every type:
+// what to do with an unknown one is for the caller to decide.
+func Unmarshal(header map[string][]string, data []byte) (event.Event, error) {
+	if len(data) > MaxSize {
+		return event.Event{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(data))
+	}
+	decode := structured
+	contentType := lookup(header, HeaderContentType)
+	if media, _, _ := strings.Cut(contentType, ";"); strings.EqualFold(strings.TrimSpace(media), "application/cloudevents-batch+json") {
+		return event.Event{}, fmt.Errorf("%w: batches are not part of the NATS binding", ErrInvalid)
+	}
+	if !strings.HasPrefix(strings.ToLower(contentType), "application/cloudevents") && lookup(header, "ce-specversion") != "" {
+		decode = binaryMode
+	}
+	e, err := decode(header, data)
+	if err != nil {
+		return event.Event{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if err := validate(e); err != nil {
+		return event.Event{}, err
+	}
+	return e, nil
+}
+
+func structured(_ map[string][]string, data []byte) (event.Event, error) {
+	if err := noDuplicates(data); err != nil {
+		return event.Event{}, err
+	}
+	var e event.Event
+	if err := e.UnmarshalJSON(data); err != nil {
+		return event.Event{}, err
+	}
+	return e, nil
+}
+
+// noDuplicates rejects what decoders disagree on: a member that stands twice, at
+// any depth, and an event with both forms of data.
+func noDuplicates(data []byte) error {
+	if !json.Valid(data) {
+		return fmt.Errorf("the body is not one JSON value")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	type object struct {
+		members map[string]struct{} // nil: an array
+		isKey   bool
+	}
+	var open []*object
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var top *object
+		if len(open) > 0 {
+			top = open[len(open)-1]
+		} else if token != json.Delim('{') {
+			return fmt.Errorf("the body is not a JSON object")
+		}
+		if top != nil && top.members != nil && top.isKey && token != json.Delim('}') {
+			name := token.(string)
+			if _, twice := top.members[name]; twice {
+				return fmt.Errorf("the member %q stands twice", CleanText(name, 64))
+			}
+			top.members[name] = struct{}{}
+			top.isKey = false
+			if _, both := top.members["data"]; both && len(open) == 1 {
+				if _, both := top.members["data_base64"]; both {
+					return fmt.Errorf("data and data_base64 stand together")
+				}
+			}
+			continue
+		}
+		switch token {
+		case json.Delim('{'):
+			if top != nil {
+				top.isKey = true
+			}
+			open = append(open, &object{members: map[string]struct{}{}, isKey: true})
+		case json.Delim('['):
+			if top != nil {
+				top.isKey = true
+			}
+			open = append(open, &object{})
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		default:
+			if top != nil {
+				top.isKey = true
+			}
+		}
+	}
+}
+
+func binaryMode(header map[string][]string, data []byte) (event.Event, error) {
+	attributes := map[string]string{}
+	for name, values := range header {
+		attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
+		if !ok {
+			continue
+		}
+		if _, twice := attributes[attribute]; twice || len(values) != 1 {
+			return event.Event{}, fmt.Errorf("the attribute %q stands twice", CleanText(attribute, 64))
+		}
+		value, err := url.PathUnescape(values[0])
+		if err != nil {
+			return event.Event{}, fmt.Errorf("the attribute %q is not percent-encoded: %w", CleanText(attribute, 64), err)
+		}
+		attributes[attribute] = value
+	}
+	if _, ok := attributes["datacontenttype"]; !ok {
+		attributes["datacontenttype"] = event.ApplicationJSON
+		if media, _, err := mime.ParseMediaType(lookup(header, HeaderContentType)); err == nil {
+			attributes["datacontenttype"] = media
+		}
+	}
+	// The JSON form of the same attributes goes through the same decoder, so that
+	// both modes have one set of rules.
+	envelope, err := json.Marshal(attributes)
+	if err != nil {
+		return event.Event{}, err
+	}
+	e, err := structured(nil, envelope)
+	if err != nil {
+		return event.Event{}, err
+	}
+	e.DataEncoded = bytes.Clone(data)
+	return e, nil
+}
+
+func lookup(header map[string][]string, name string) string {
+	if v := header[name]; len(v) > 0 {
+		return v[0]
+	}
+	for k, v := range header {
+		if len(v) > 0 && strings.EqualFold(k, name) {
+			return v[0]
+		}
+	}
+	return ""
+}

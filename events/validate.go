@@ -1,0 +1,95 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
+
+// MaxSize bounds an encoded event, in bytes: what every CloudEvents consumer
+// should accept (CloudEvents 1.0, size limits).
+const MaxSize = 64 << 10
+
+// maxAttribute bounds each context attribute, in bytes.
+const maxAttribute = 256
+
+var (
+	ErrTooLarge = errors.New("the event is larger than 64 KiB")
+	ErrInvalid  = errors.New("not a valid event")
+)
+
+// validate holds what is asked of an event beyond the SDK's own check, in both
+// directions.
+func validate(e event.Event) error {
+	if e.SpecVersion() != event.CloudEventsVersionV1 {
+		return fmt.Errorf("%w: specversion is %q, not 1.0", ErrInvalid, e.SpecVersion())
+	}
+	if err := e.Validate(); err != nil {
+		return fmt.Errorf("%w: %s", ErrInvalid, strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
+	}
+	for _, a := range []struct{ name, value string }{
+		{"id", e.ID()}, {"source", e.Source()}, {"type", e.Type()}, {"subject", e.Subject()}, {"dataschema", e.DataSchema()},
+	} {
+		if len(a.value) > maxAttribute {
+			return fmt.Errorf("%w: %s is longer than %d bytes", ErrInvalid, a.name, maxAttribute)
+		}
+		if !plain(a.value) {
+			return fmt.Errorf("%w: %s holds control characters or bytes that are no UTF-8", ErrInvalid, a.name)
+		}
+	}
+	if e.Time().IsZero() {
+		return fmt.Errorf("%w: time is missing", ErrInvalid)
+	}
+	if isOurs(e.Type()) {
+		if err := ValidWorkload(e.Subject()); err != nil {
+			return fmt.Errorf("%w: subject: %w", ErrInvalid, err)
+		}
+	}
+	if e.DataMediaType() != event.ApplicationJSON {
+		return fmt.Errorf("%w: datacontenttype is %q, not application/json", ErrInvalid, e.DataContentType())
+	}
+	if !json.Valid(e.Data()) {
+		return fmt.Errorf("%w: data is not JSON", ErrInvalid)
+	}
+	return nil
+}
+
+// plain reports whether s is UTF-8 without control characters.
+func plain(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, isControl)
+}
+
+func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r <= 0x9f }
+
+// CleanText makes text from outside safe to carry: valid UTF-8, no control
+// characters (each run of them becomes one space), no direction overrides, at
+// most limit runes.
+func CleanText(s string, limit int) string {
+	var b strings.Builder
+	runes, space := 0, false
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		if isControl(r) || r == '\u2028' || r == '\u2029' {
+			space = true
+			continue
+		}
+		if r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+			continue
+		}
+		if space && b.Len() > 0 {
+			if runes++; runes > limit {
+				break
+			}
+			b.WriteByte(' ')
+		}
+		space = false
+		if runes++; runes > limit {
+			break
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
