@@ -32,8 +32,7 @@ type Ignored struct{}
 func Load(file string, into any) (*Document, error) {
 	text, err := read(file)
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*os.PathError](err); ok {
 			err = pe.Err
 		}
 		return nil, Errors{{File: file, Text: err.Error(), cause: err}}

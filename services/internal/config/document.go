@@ -69,7 +69,7 @@ func (es Errors) sorted() Errors {
 
 // Problem is what a package found wrong with its section. Path is relative to
 // the section: "workloads[2].name".
-type Problem struct {
+type Problem struct { //nolint:errname // an error only on its way out of a running service
 	Path string
 	Text string
 }
@@ -80,8 +80,8 @@ func (p Problem) Error() string { return p.Path + ": " + p.Text }
 // it returns as they are. What only shows at run time, such as a port in use,
 // is so reported like any other mistake in the file.
 func (d *Document) Locate(section string, err error) error {
-	var p Problem
-	if !errors.As(err, &p) {
+	p, ok := errors.AsType[Problem](err)
+	if !ok {
 		return err
 	}
 	return d.Err(join(section, p.Path), "%s", p.Text)

@@ -20,8 +20,6 @@ func Listen(ctx context.Context, path, address string) (net.Listener, error) {
 }
 
 func whyNoListener(err error) string {
-	var ae *net.AddrError
-	var de *net.DNSError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "in use: another process listens there; stop it or choose another port"
@@ -29,9 +27,11 @@ func whyNoListener(err error) string {
 		return "this machine has no such address; choose 127.0.0.1 or one of its own"
 	case errors.Is(err, syscall.EACCES):
 		return "not permitted: a port below 1024 needs privileges; choose a higher one"
-	case errors.As(err, &ae):
+	}
+	if ae, ok := errors.AsType[*net.AddrError](err); ok {
 		return ae.Err + `; write it as "127.0.0.1:8080"`
-	case errors.As(err, &de):
+	}
+	if de, ok := errors.AsType[*net.DNSError](err); ok {
 		return de.Err + `; write it as "127.0.0.1:8080"`
 	}
 	return err.Error()

@@ -42,7 +42,7 @@ func (d *decoder) decodeScalar(n ast.Node, v reflect.Value, at int, path string)
 // set parses text as v's type. Numbers are decimal: 0777 and 1_000 read
 // differently in different versions of YAML.
 func set(v reflect.Value, text string) error {
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	var err error
@@ -78,7 +78,7 @@ func set(v reflect.Value, text string) error {
 }
 
 func unmarshalsText(v reflect.Value) bool {
-	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	_, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	return ok
 }
 

@@ -90,11 +90,10 @@ func (g Group) stop(r *running) error {
 
 // failure names the component, except before a file and line.
 func (r *running) failure() error {
-	var ce *config.Error
-	switch {
-	case r.err == nil, errors.Is(r.err, context.Canceled):
+	if r.err == nil || errors.Is(r.err, context.Canceled) {
 		return nil
-	case errors.As(r.err, &ce):
+	}
+	if _, located := errors.AsType[*config.Error](r.err); located {
 		return r.err
 	}
 	return fmt.Errorf("%s: %w", r.Name, r.err)

@@ -45,7 +45,7 @@ func (j *journal) component(name string, drain time.Duration, err error) Compone
 	}}
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestComponentsStopInReverseOrderOneAfterTheOther(t *testing.T) {
 	t.Parallel()

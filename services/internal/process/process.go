@@ -44,7 +44,8 @@ func Usagef(format string, args ...any) error {
 // Main runs a program and exits. SIGINT and SIGTERM end the context; a second
 // one ends the process at once.
 func Main(run func(ctx context.Context) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	root := context.Background() //nolint:forbidigo // every process starts here
+	ctx, stop := signal.NotifyContext(root, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the next signal does what it does by default
 	os.Exit(report(os.Stderr, run(ctx)))
 }
@@ -55,17 +56,21 @@ func report(w io.Writer, err error) int {
 		return 0
 	}
 	code := ExitProblem
-	var ee *ExitError
-	var ce *config.Error
-	switch {
-	case errors.As(err, &ee):
+	if ee, ok := errors.AsType[*ExitError](err); ok {
 		code = ee.Code
 		if ee.Err == nil {
 			return code
 		}
-	case errors.As(err, &ce), errors.As(err, new(config.Problem)):
+	} else if isConfig(err) {
 		code = ExitUsage
 	}
-	fmt.Fprintln(w, err)
+	_, _ = fmt.Fprintln(w, err)
 	return code
+}
+
+// isConfig reports whether the configuration file has to change.
+func isConfig(err error) bool {
+	_, located := errors.AsType[*config.Error](err)
+	_, problem := errors.AsType[config.Problem](err)
+	return located || problem
 }

@@ -1,0 +1,88 @@
+# On a machine with Go and nothing else, `make run` and `make test` work.
+
+MODULES       := events services
+LINT_VERSION  := v2.15.0
+VULN_VERSION  := v1.9.0
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+BIN           := $(CURDIR)/bin
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(LINT_VERSION)
+GOVULNCHECK   := $(BIN)/govulncheck-$(VULN_VERSION)
+LDFLAGS       := -s -w -X github.com/authwatch/authwatch/services/internal/process.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## watch a token die and come back: a whole authwatch in one process
+	go run ./services/cmd/authwatch demo
+
+.PHONY: test
+test: ## every test, in its short form
+	go test work
+
+.PHONY: race
+race: ## every test under the race detector
+	go test -race work
+
+.PHONY: soak
+soak: ## every test, in its long form
+	SOAK=1 go test -count=1 -timeout 60m work
+
+.PHONY: bench
+bench: ## benchmarks
+	go test -run '^$$' -bench . -benchmem work
+
+.PHONY: build
+build: ## static binaries in bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./services/cmd/...
+
+.PHONY: check
+check: vet lint tidy standalone links generated check-rules vulnerabilities ## everything that needs no running program
+
+.PHONY: vet
+vet:
+	go vet work
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## golangci-lint, module by module
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(GOLANGCI_LINT) run ./...) || exit 1; done
+
+.PHONY: tidy
+tidy:
+	@for m in $(MODULES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
+
+.PHONY: standalone
+standalone: # each module builds without the workspace, as a subscriber's build sees it
+	@for m in $(MODULES); do echo "build $$m alone"; (cd $$m && GOWORK=off go build ./...) || exit 1; done
+
+.PHONY: links
+links:
+	@.ci/check-links
+
+.PHONY: generated
+generated:
+	@.ci/check-generated $(MODULES)
+
+.PHONY: check-rules
+check-rules: $(GOLANGCI_LINT) ## prove that each import rule fires
+	@.ci/check-rules $(GOLANGCI_LINT)
+
+.PHONY: vulnerabilities
+vulnerabilities: $(GOVULNCHECK)
+	@.ci/check-vulnerabilities $(GOVULNCHECK) $(MODULES)
+
+.PHONY: clean
+clean: ## remove what make made
+	rm -rf $(BIN)
+
+$(GOLANGCI_LINT):
+	GOWORK=off GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(BIN)/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOWORK=off GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
+	@mv $(BIN)/govulncheck $@
