@@ -1,0 +1,256 @@
+// Package api serves the status of the workloads over HTTP. It only reads.
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+)
+
+// Reader has the current workloads.
+type Reader interface {
+	Workloads() []Workload // by name
+	Workload(name string) (Workload, bool)
+	// Ready is an error until the records have been read from the stream.
+	Ready() error
+}
+
+// Journal has what was written.
+type Journal interface {
+	History(ctx context.Context, stream, filter string, limit int) ([]bus.Message, error)
+	Each(ctx context.Context, stream, filter string, from uint64, lastPerSubject bool, fn func(bus.Message) error) error
+}
+
+// API is the HTTP interface described by openapi.yaml.
+type API struct {
+	reader  Reader
+	journal Journal
+	feed    *Feed
+	openapi []byte
+}
+
+// New returns the API; document is its OpenAPI description.
+func New(r Reader, j Journal, f *Feed, document []byte) *API {
+	return &API{reader: r, journal: j, feed: f, openapi: document}
+}
+
+// Handler serves the API.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/workloads", a.ready(a.list))
+	mux.HandleFunc("GET /api/v1/workloads/{name}", a.ready(a.one))
+	mux.HandleFunc("GET /api/v1/workloads/{name}/history", a.ready(a.history))
+	mux.HandleFunc("GET /api/v1/workloads/{name}/deliveries", a.ready(a.deliveries))
+	mux.HandleFunc("GET /api/v1/events", a.ready(a.events))
+	mux.HandleFunc("GET /openapi.yaml", a.document)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			Problem(w, http.StatusMethodNotAllowed, "this API only reads")
+			return
+		}
+		Problem(w, http.StatusNotFound, "nothing is served at "+r.URL.Path)
+	})
+	return mux
+}
+
+func (a *API) ready(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := a.reader.Ready(); err != nil {
+			w.Header().Set("Retry-After", "1")
+			Problem(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (a *API) list(w http.ResponseWriter, r *http.Request) {
+	match, err := filterOf(r)
+	if err != nil {
+		Problem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	all := a.reader.Workloads()
+	found := make([]Workload, 0, len(all))
+	for _, one := range all {
+		if match(one) {
+			found = append(found, one)
+		}
+	}
+	answer(w, r, map[string][]Workload{"workloads": found})
+}
+
+func (a *API) one(w http.ResponseWriter, r *http.Request) {
+	if one, ok := a.find(w, r); ok {
+		answer(w, r, one)
+	}
+}
+
+func (a *API) find(w http.ResponseWriter, r *http.Request) (Workload, bool) {
+	name := r.PathValue("name")
+	one, ok := a.reader.Workload(name)
+	if !ok {
+		Problem(w, http.StatusNotFound, fmt.Sprintf("no workload is called %q", name))
+	}
+	return one, ok
+}
+
+func (a *API) history(w http.ResponseWriter, r *http.Request) {
+	one, ok := a.find(w, r)
+	if !ok {
+		return
+	}
+	limit, err := limitOf(r)
+	if err != nil {
+		Problem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	found, err := a.Transitions(r.Context(), one.Workload, limit)
+	if err != nil {
+		Problem(w, http.StatusServiceUnavailable, "the history cannot be read now: "+err.Error())
+		return
+	}
+	answer(w, r, map[string][]events.Record{"transitions": found})
+}
+
+func (a *API) deliveries(w http.ResponseWriter, r *http.Request) {
+	one, ok := a.find(w, r)
+	if !ok {
+		return
+	}
+	limit, err := limitOf(r)
+	if err != nil {
+		Problem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	found, err := a.Deliveries(r.Context(), one.Workload, limit)
+	if err != nil {
+		Problem(w, http.StatusServiceUnavailable, "the receipts cannot be read now: "+err.Error())
+		return
+	}
+	answer(w, r, map[string][]Delivery{"deliveries": found})
+}
+
+// Transitions are the records that a workload's changes of status left, newest
+// first.
+func (a *API) Transitions(ctx context.Context, workload string, limit int) ([]events.Record, error) {
+	messages, err := a.journal.History(ctx, bus.StreamStatus, events.TypeStatusChanged+"."+workload, limit)
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return nil, err
+	}
+	found := make([]events.Record, 0, len(messages))
+	for _, m := range messages {
+		if r, err := events.ParseStatus(m.Event); err == nil {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+// Deliveries are the receipts about a workload, newest first.
+func (a *API) Deliveries(ctx context.Context, workload string, limit int) ([]Delivery, error) {
+	messages, err := a.journal.History(ctx, bus.StreamAlert, "alert.*."+workload, limit)
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return nil, err
+	}
+	found := make([]Delivery, 0, len(messages))
+	for _, m := range messages {
+		if receipt, err := events.ParseReceipt(m.Event); err == nil {
+			found = append(found, Delivery{ID: m.Event.ID(), Type: m.Event.Type(), Time: m.Event.Time(), Receipt: receipt})
+		}
+	}
+	return found, nil
+}
+
+func (a *API) document(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(a.openapi)
+}
+
+// filterOf reads ?status= (any of several, repeated or with commas) and ?name=
+// (a name or a pattern of path.Match).
+func filterOf(r *http.Request) (func(Workload) bool, error) {
+	q := r.URL.Query()
+	for key := range q {
+		if key != "status" && key != "name" {
+			return nil, fmt.Errorf("unknown parameter %q: there are status and name", key)
+		}
+	}
+	var statuses []string
+	for _, v := range q["status"] {
+		statuses = append(statuses, strings.Split(v, ",")...)
+	}
+	name := cmp.Or(q.Get("name"), "*")
+	if _, err := path.Match(name, ""); err != nil {
+		return nil, fmt.Errorf("name %q: %w", name, err)
+	}
+	return func(w Workload) bool {
+		named, _ := path.Match(name, w.Workload)
+		return named && (len(statuses) == 0 || slices.Contains(statuses, string(w.Status)))
+	}, nil
+}
+
+const maxLimit = 100
+
+func limitOf(r *http.Request) (int, error) {
+	text := r.URL.Query().Get("limit")
+	if text == "" {
+		return maxLimit, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, fmt.Errorf("limit must be a number from 1 to %d", maxLimit)
+	}
+	return n, nil
+}
+
+// answer sends v as JSON. The ETag is a hash of what is sent, so it is the same
+// on every replica and after a restart.
+func answer(w http.ResponseWriter, r *http.Request, v any) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		Problem(w, http.StatusInternalServerError, "the answer cannot be encoded")
+		return
+	}
+	sum := sha256.Sum256(body.Bytes())
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	h := w.Header()
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "no-cache")
+	if matches(r.Header.Values("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	_, _ = w.Write(body.Bytes())
+}
+
+// matches compares weakly, as RFC 9110 section 13.1.2 asks.
+func matches(headers []string, tag string) bool {
+	for _, header := range headers {
+		for candidate := range strings.SplitSeq(header, ",") {
+			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+			if candidate == tag || candidate == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,41 @@
+package status
+
+import (
+	"net"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+// Config is the status section of the configuration.
+type Config struct {
+	// Listen is where the API and the page are served; default 127.0.0.1:8081.
+	Listen string `yaml:"listen"`
+	// AdminListen is where health and metrics are served; the process shell does.
+	AdminListen string `yaml:"admin_listen"`
+	// AllowedHosts are Host names to serve beyond the loopback names when Listen
+	// is a loopback address.
+	AllowedHosts []string `yaml:"allowed_hosts"`
+}
+
+const defaultListen = "127.0.0.1:8081"
+
+func (c Config) listen() string {
+	if c.Listen == "" {
+		return defaultListen
+	}
+	return c.Listen
+}
+
+// Validate reports everything that is wrong with c.
+func (c *Config) Validate() []config.Problem {
+	var problems []config.Problem
+	for _, f := range []struct{ path, addr string }{{"listen", c.Listen}, {"admin_listen", c.AdminListen}} {
+		if f.addr == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(f.addr); err != nil {
+			problems = append(problems, config.Problem{Path: f.path, Text: "want HOST:PORT: " + err.Error()})
+		}
+	}
+	return problems
+}

@@ -1,0 +1,71 @@
+package status
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// statuses are the values of the status label: a closed set, so that a record of
+// a later version cannot add series. Others are counted as unknown.
+var statuses = []events.Status{unk, unv, run, exp, bad, mis}
+
+type metrics struct {
+	transitions *prometheus.CounterVec
+	conflicts   prometheus.Counter
+	handled     prometheus.Counter
+	delay       prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "authwatch_status_transitions_total",
+			Help: "Changes of status written by this process, by the status entered.",
+		}, []string{"status"}),
+		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "authwatch_status_conflicts_total",
+			Help: "Compare-and-set writes that another replica was faster with.",
+		}),
+		handled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "authwatch_status_observations_total",
+			Help: "Observations handled.",
+		}),
+		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "authwatch_status_observation_delay_seconds",
+			Help:    "From an observation's storing in the AUTH stream to its record's.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 600},
+		}),
+	}
+	for _, s := range statuses {
+		m.transitions.WithLabelValues(string(s))
+	}
+	if reg != nil {
+		reg.MustRegister(m.transitions, m.conflicts, m.handled, m.delay)
+	}
+	return m
+}
+
+// workloadGauge collects the status of every workload at scrape time.
+type workloadGauge struct{ view *view }
+
+var workloadStatus = prometheus.NewDesc("authwatch_workload_status",
+	"1 for the status that the workload has, 0 for the others.", []string{"workload", "status"}, nil)
+
+func (g workloadGauge) Describe(to chan<- *prometheus.Desc) { to <- workloadStatus }
+
+func (g workloadGauge) Collect(to chan<- prometheus.Metric) {
+	for _, r := range g.view.records() {
+		has := r.Status
+		if _, known := table[has]; !known {
+			has = unk
+		}
+		for _, s := range statuses {
+			value := 0.0
+			if s == has {
+				value = 1
+			}
+			to <- prometheus.MustNewConstMetric(workloadStatus, prometheus.GaugeValue, value, r.Workload, string(s))
+		}
+	}
+}

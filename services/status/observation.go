@@ -1,0 +1,57 @@
+package status
+
+import (
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Observation is one auth.* event as it stands in the AUTH stream.
+type Observation struct {
+	Type   string
+	ID     string
+	Source string
+	Time   time.Time // by the source's clock
+	Data   events.Observation
+
+	Position events.Position
+	Stored   time.Time // by the broker's clock
+	// Repeated says that the same event (source and id) stands at an earlier
+	// position: a retry that the stream's deduplication window did not catch.
+	Repeated bool
+}
+
+// fingerprint is empty where the event names no credential value.
+func (o Observation) fingerprint() string {
+	if o.Type == events.TypeMissing || o.Data.Credential == nil {
+		return ""
+	}
+	return o.Data.Credential.Fingerprint
+}
+
+// loadedAt is when the source got what it reports, by its own clock. Only an
+// event that is itself about loading may stand in for an absent loaded_at.
+func (o Observation) loadedAt() time.Time {
+	if o.Type == events.TypeMissing {
+		return o.Time
+	}
+	if c := o.Data.Credential; c != nil && c.LoadedAt != nil {
+		return *c.LoadedAt
+	}
+	if o.Type == events.TypeLoaded {
+		return o.Time
+	}
+	return time.Time{}
+}
+
+// follows reports whether p comes after what was observed last. A stream that was
+// created anew starts over; what is left of an older one is behind.
+func follows(p events.Position, last *events.Position) bool {
+	switch {
+	case last == nil, p.Stream.After(last.Stream):
+		return true
+	case p.Stream.Before(last.Stream):
+		return false
+	}
+	return p.Sequence > last.Sequence
+}

@@ -1,0 +1,274 @@
+package status
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+)
+
+// urn is the source of the status events. All replicas share it, and the ids of their
+// events, so that the stream stores one of two equal writes.
+const urn = "urn:authwatch:status"
+
+// journal is what the recorder needs of the bus.
+type journal interface {
+	Next(ctx context.Context, stream, filter string, from uint64) (bus.Message, error)
+	Last(ctx context.Context, stream, filter string) (bus.Message, error)
+	Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error)
+}
+
+// recorder turns observations into records. It is level-triggered: a delivery
+// says that there is something to do for its workload, and what is to be done is
+// read from the stream, in order, from the record's position on. So a delivery
+// that another replica or a former life has overtaken loses nothing.
+type recorder struct {
+	bus     journal
+	view    *view
+	log     *slog.Logger
+	metrics *metrics
+
+	mu sync.Mutex
+	// skipped remembers positions that changed nothing and are in no record.
+	skipped map[string]events.Position
+}
+
+func newRecorder(b journal, v *view, log *slog.Logger, m *metrics) *recorder {
+	return &recorder{bus: b, view: v, log: log, metrics: m, skipped: make(map[string]events.Position)}
+}
+
+// maxConflicts is how often one delivery starts over because another replica
+// was faster, before it is left to the consumer's back-off.
+const maxConflicts = 16
+
+// handle brings the record of m's workload up to m. When it returns nil m is
+// part of the stored history, or changes nothing.
+func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
+	if _, known := factOf(m.Event.Type()); !known {
+		return nil // of a later version
+	}
+	if _, err := observe(m); err != nil {
+		return bus.Terminal(err)
+	}
+	workload := m.Event.Subject()
+	v, ok := rc.view.get(workload)
+	for range maxConflicts {
+		if !ok {
+			var err error
+			if v, err = rc.load(ctx, workload); err != nil {
+				return err
+			}
+		}
+		err := rc.catchUp(ctx, v, m)
+		if !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+		rc.metrics.conflicts.Inc()
+		ok = false
+	}
+	return fmt.Errorf("record %s: %w", workload, bus.ErrConflict)
+}
+
+// load reads the current record from the stream. A workload without one has an
+// empty record at sequence 0, which is what compare-and-set expects of it.
+func (rc *recorder) load(ctx context.Context, workload string) (version, error) {
+	m, err := rc.bus.Last(ctx, bus.StreamStatus, statusOf(workload))
+	if errors.Is(err, bus.ErrNotFound) {
+		rc.view.drop(workload)
+		return version{record: events.Record{Workload: workload}}, nil
+	}
+	if err != nil {
+		return version{}, fmt.Errorf("load %s: %w", workload, err)
+	}
+	v, err := versionOf(m)
+	if err != nil {
+		// Somebody else wrote there. The observations make the record anew.
+		rc.log.Error("record is unreadable and is rebuilt", "workload", workload, "sequence", m.Sequence, "err", err)
+		return version{record: events.Record{Workload: workload}, sequence: m.Sequence}, nil
+	}
+	rc.view.put(v)
+	return v, nil
+}
+
+// catchUp applies the workload's observations from v's position to m.
+func (rc *recorder) catchUp(ctx context.Context, v version, m bus.Message) error {
+	workload := m.Event.Subject()
+	at := rc.position(workload, v.record)
+	for follows(position(m), at) {
+		next, err := rc.next(ctx, m, at)
+		if err != nil {
+			return err
+		}
+		if v, err = rc.apply(ctx, v, next); err != nil {
+			return err
+		}
+		p := position(next)
+		at = &p
+	}
+	return nil
+}
+
+// next returns the workload's first message after a position, m at the latest.
+func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position) (bus.Message, error) {
+	from := uint64(1)
+	if at != nil && at.Stream.Equal(m.Created) {
+		from = at.Sequence + 1
+	}
+	if from == m.Sequence {
+		return m, nil
+	}
+	next, err := rc.bus.Next(ctx, bus.StreamAuth, "auth.*."+m.Event.Subject(), from)
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return m, nil
+	case err != nil:
+		return bus.Message{}, fmt.Errorf("catch up %s: %w", m.Event.Subject(), err)
+	case next.Sequence >= m.Sequence:
+		return m, nil
+	}
+	return next, nil
+}
+
+// apply stores the record after one message.
+func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (version, error) {
+	o, err := observe(m)
+	if err != nil {
+		rc.skip(m) // its own delivery says so
+		return v, nil
+	}
+	if Doubtful(v.record, o) {
+		if o.Repeated, err = rc.storedBefore(ctx, m); err != nil {
+			return v, err
+		}
+	}
+	after, changed := Apply(v.record, o)
+	if !changed {
+		rc.skip(m)
+		return v, nil
+	}
+	e, err := statusEvent(v.record, after, o)
+	if err != nil {
+		return v, bus.Terminal(err)
+	}
+	sequence, err := rc.bus.Write(ctx, e, statusOf(after.Workload), v.sequence)
+	if err != nil {
+		return v, fmt.Errorf("record %s: %w", after.Workload, err)
+	}
+	before := v.record
+	v = version{record: after, sequence: sequence}
+	rc.view.put(v)
+	rc.forget(after.Workload)
+	if Transition(before, after) {
+		rc.metrics.transitions.WithLabelValues(string(after.Status)).Inc()
+		rc.log.Info("status changed", "workload", after.Workload, "status", after.Status,
+			"previous", after.Previous, "reason", after.Reason, "incident", after.Incident)
+	}
+	return v, nil
+}
+
+// storedBefore searches the stream for the same event at an earlier position.
+func (rc *recorder) storedBefore(ctx context.Context, m bus.Message) (bool, error) {
+	for from := uint64(1); from < m.Sequence; {
+		earlier, err := rc.bus.Next(ctx, bus.StreamAuth, m.Subject, from)
+		if errors.Is(err, bus.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("look for %s: %w", m.Event.ID(), err)
+		}
+		if earlier.Sequence >= m.Sequence {
+			return false, nil
+		}
+		if earlier.Event.ID() == m.Event.ID() && earlier.Event.Source() == m.Event.Source() {
+			return true, nil
+		}
+		from = earlier.Sequence + 1
+	}
+	return false, nil
+}
+
+// position is how far the workload's observations are handled.
+func (rc *recorder) position(workload string, r events.Record) *events.Position {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	if p, ok := rc.skipped[workload]; ok && follows(p, r.Observed) {
+		return &p
+	}
+	return r.Observed
+}
+
+func (rc *recorder) skip(m bus.Message) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.skipped[m.Event.Subject()] = position(m)
+}
+
+func (rc *recorder) forget(workload string) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	delete(rc.skipped, workload)
+}
+
+func position(m bus.Message) events.Position {
+	return events.Position{Sequence: m.Sequence, Stream: m.Created}
+}
+
+// statusOf is the filter that a workload's record lives on.
+func statusOf(workload string) string { return "status.*." + workload }
+
+// observe decodes a message of the AUTH stream.
+func observe(m bus.Message) (Observation, error) {
+	data, err := events.ParseObservation(m.Event)
+	if err != nil {
+		return Observation{}, err
+	}
+	workload := m.Event.Subject()
+	if data.Workload != workload || !strings.HasSuffix(m.Subject, "."+workload) {
+		return Observation{}, fmt.Errorf("workload %q in the data, %q in the event, on %s", data.Workload, workload, m.Subject)
+	}
+	return Observation{
+		Type: m.Event.Type(), ID: m.Event.ID(), Source: m.Event.Source(), Time: m.Event.Time(),
+		Data: data, Position: position(m), Stored: m.Stored,
+	}, nil
+}
+
+func versionOf(m bus.Message) (version, error) {
+	r, err := events.ParseStatus(m.Event)
+	if err != nil {
+		return version{}, err
+	}
+	return version{record: r, sequence: m.Sequence}, nil
+}
+
+// statusEvent announces the record after o. Its id and time follow from the
+// observation: a write that is tried again, by whatever replica, is the same event.
+func statusEvent(before, after events.Record, o Observation) (event.Event, error) {
+	typ := events.TypeStatusUpdated
+	if Transition(before, after) {
+		typ = events.TypeStatusChanged
+	}
+	e, err := events.New(typ, urn, after.Workload, o.Stored, after)
+	if err != nil {
+		return e, err
+	}
+	e.SetID(statusID(after.Workload, o.Position))
+	_, err = events.Marshal(e)
+	return e, err
+}
+
+// statusID is a UUID of version 8 made of what the event follows from.
+func statusID(workload string, p events.Position) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", workload, p.Stream.UnixNano(), p.Sequence))
+	id := sum[:16]
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}

@@ -1,0 +1,224 @@
+package status
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/status/api"
+	"github.com/authwatch/authwatch/services/status/page"
+)
+
+//go:embed openapi.yaml
+var openapi []byte
+
+const (
+	// durable is the consumer on AUTH that all replicas share. Its delivery
+	// policy cannot be changed, hence the version in the name.
+	durable = "status-v1"
+	// workers handle observations of different workloads at once.
+	workers = 64
+	// retry is the pause before something is tried again that needs the broker.
+	retry = time.Second
+)
+
+// Options are what a Service is made of.
+type Options struct {
+	Config  Config
+	DataDir string // not used: what is known is in the STATUS stream
+	Bus     *bus.Bus
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil: none
+}
+
+// Service records the status of the workloads and serves it.
+type Service struct {
+	cfg      Config
+	bus      *bus.Bus
+	log      *slog.Logger
+	metrics  *metrics
+	view     *view
+	presence *presence
+	recorder *recorder
+	feed     *api.Feed
+	handler  http.Handler
+
+	hydrated atomic.Bool
+	addr     atomic.Value // string
+}
+
+// New wires a service and starts nothing.
+func New(o Options) (*Service, error) {
+	if problems := o.Config.Validate(); len(problems) > 0 {
+		return nil, fmt.Errorf("status.%s: %s", problems[0].Path, problems[0].Text)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{
+		cfg: o.Config, bus: o.Bus, log: o.Log,
+		metrics: newMetrics(o.Metrics), view: newView(), presence: newPresence(o.Log), feed: api.NewFeed(),
+	}
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(workloadGauge{s.view})
+	}
+	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics)
+	front := api.New(s, o.Bus, s.feed, openapi)
+	pages, err := page.New(s, front)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", front.Handler())
+	mux.Handle("/openapi.yaml", front.Handler())
+	mux.Handle("/", pages.Handler())
+	s.handler = api.CheckHost(o.Config.listen(), o.Config.AllowedHosts, mux)
+	return s, nil
+}
+
+// Handler serves the API and the page.
+func (s *Service) Handler() http.Handler { return s.handler }
+
+// Addr is where Run listens; empty before it does.
+func (s *Service) Addr() string {
+	addr, _ := s.addr.Load().(string)
+	return addr
+}
+
+// Ready is an error until the records were read from the stream, and while the
+// broker does not take writes.
+func (s *Service) Ready() error {
+	if !s.hydrated.Load() {
+		return errors.New("the records have not been read from the STATUS stream yet")
+	}
+	return nil
+}
+
+// Workloads implements [api.Reader].
+func (s *Service) Workloads() []api.Workload {
+	by := s.presence.sweep()
+	records := s.view.records()
+	all := make([]api.Workload, len(records))
+	for i, r := range records {
+		all[i] = present(r, by[r.Workload])
+	}
+	return all
+}
+
+// Workload implements [api.Reader].
+func (s *Service) Workload(name string) (api.Workload, bool) {
+	v, ok := s.view.get(name)
+	if !ok {
+		return api.Workload{}, false
+	}
+	return present(v.record, s.presence.of(name)), true
+}
+
+// Run serves and records until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.listen())
+	if err != nil {
+		return fmt.Errorf("status.listen: %w", err)
+	}
+	s.addr.Store(listener.Addr().String())
+	s.log.Info("status is served", "addr", listener.Addr().String())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.serve(ctx, listener) })
+	group.Go(func() error { return s.again(ctx, "watch leases", s.watchLeases) })
+	group.Go(func() error {
+		last, err := s.hydrate(ctx)
+		if err != nil {
+			return nil // ctx ended first
+		}
+		group.Go(func() error { return s.follow(ctx, last) })
+		return s.again(ctx, "consume observations", s.consume)
+	})
+	return group.Wait()
+}
+
+func (s *Service) serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends the feeds
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve status: %w", err)
+	case <-ctx.Done():
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(within); err != nil {
+		return fmt.Errorf("stop serving status: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) consume(ctx context.Context) error {
+	return s.bus.Consume(ctx, bus.Consumer{Stream: bus.StreamAuth, Durable: durable, Workers: workers},
+		func(ctx context.Context, m bus.Message) error {
+			err := s.recorder.handle(ctx, m)
+			if err == nil {
+				s.metrics.handled.Inc()
+				s.metrics.delay.Observe(time.Since(m.Stored).Seconds())
+			}
+			return err
+		})
+}
+
+func (s *Service) watchLeases(ctx context.Context) error {
+	return s.presence.watch(ctx, s.bus.Bucket(bus.BucketLeases))
+}
+
+// again runs fn until ctx ends, after every end once more.
+func (s *Service) again(ctx context.Context, what string, fn func(context.Context) error) error {
+	for {
+		err := fn(ctx)
+		if !s.pause(ctx, what, err) {
+			return nil
+		}
+	}
+}
+
+// until runs fn until it succeeds or ctx ends, which is the error then.
+func (s *Service) until(ctx context.Context, what string, fn func(context.Context) error) error {
+	for {
+		err := fn(ctx)
+		if err == nil {
+			return nil
+		}
+		if !s.pause(ctx, what, err) {
+			return ctx.Err()
+		}
+	}
+}
+
+// pause waits before what failed is tried again, and is false when ctx ended.
+func (s *Service) pause(ctx context.Context, what string, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	s.log.Warn("will be tried again", "what", what, "err", err)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(retry):
+		return true
+	}
+}

@@ -1,0 +1,141 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+)
+
+// errAmbiguous is what a caller sees of a write that was stored, or was not.
+var errAmbiguous = errors.New("timeout")
+
+// tape is the two streams in memory, with the faults of a broker: answers that
+// get lost, and reads that are behind. Before every call it may let somebody else
+// act, which is all the concurrency that replicas have.
+type tape struct {
+	now    time.Time
+	auth   []bus.Message
+	status []bus.Message
+	ids    map[string]stored // of the status events, by id
+
+	meanwhile func()
+	lost      func() bool // the next write's answer is lost
+	refused   func() bool // the next write fails
+	behind    func() int  // how many messages a read is behind
+}
+
+type stored struct {
+	sequence uint64
+	at       time.Time
+}
+
+const window = 2 * time.Minute // of the stream's deduplication
+
+func newTape(now time.Time) *tape {
+	return &tape{
+		now: now, ids: make(map[string]stored),
+		meanwhile: func() {}, lost: never, refused: never, behind: func() int { return 0 },
+	}
+}
+
+func never() bool { return false }
+
+func (tp *tape) observe(e event.Event) bus.Message {
+	m := bus.Message{
+		Event: e, Subject: e.Type() + "." + e.Subject(), Sequence: uint64(len(tp.auth) + 1),
+		Stored: tp.now, Created: stream,
+	}
+	tp.auth = append(tp.auth, m)
+	return m
+}
+
+// on reports whether a subject matches a filter whose second token may be a star.
+func on(subject, filter string) bool {
+	want, have := strings.Split(filter, "."), strings.Split(subject, ".")
+	return want[0] == have[0] && (want[1] == "*" || want[1] == have[1]) && want[2] == have[2]
+}
+
+func (tp *tape) Next(_ context.Context, _, filter string, from uint64) (bus.Message, error) {
+	tp.meanwhile()
+	for _, m := range tp.auth[min(int(from)-1, len(tp.auth)):] {
+		if on(m.Subject, filter) {
+			return m, nil
+		}
+	}
+	return bus.Message{}, bus.ErrNotFound
+}
+
+func (tp *tape) Last(_ context.Context, _, filter string) (bus.Message, error) {
+	tp.meanwhile()
+	for _, m := range slices.Backward(tp.status[:max(0, len(tp.status)-tp.behind())]) {
+		if on(m.Subject, filter) {
+			return m, nil
+		}
+	}
+	return bus.Message{}, bus.ErrNotFound
+}
+
+func (tp *tape) Write(_ context.Context, e event.Event, filter string, last uint64) (uint64, error) {
+	tp.meanwhile()
+	if tp.refused() {
+		return 0, errAmbiguous
+	}
+	if s, ok := tp.ids[e.ID()]; ok && tp.now.Sub(s.at) < window {
+		return s.sequence, nil
+	}
+	var latest uint64
+	for _, m := range slices.Backward(tp.status) {
+		if on(m.Subject, filter) {
+			latest = m.Sequence
+			break
+		}
+	}
+	if latest != last {
+		return 0, bus.ErrConflict
+	}
+	m := bus.Message{
+		Event: e, Subject: e.Type() + "." + e.Subject(), Sequence: uint64(len(tp.status) + 1),
+		Stored: tp.now, Created: stream,
+	}
+	tp.status = append(tp.status, m)
+	tp.ids[e.ID()] = stored{m.Sequence, tp.now}
+	if tp.lost() {
+		return 0, errAmbiguous
+	}
+	return m.Sequence, nil
+}
+
+// hydrated is the view of a process that starts now.
+func (tp *tape) hydrated() *view {
+	v := newView()
+	for _, m := range tp.status {
+		if one, err := versionOf(m); err == nil {
+			v.put(one)
+		}
+	}
+	return v
+}
+
+// recorded is what the stream says of a workload: its record and its changes.
+func (tp *tape) recorded(workload string) (r events.Record, changes []events.Record) {
+	for _, m := range tp.status {
+		if m.Event.Subject() != workload {
+			continue
+		}
+		v, err := versionOf(m)
+		if err != nil {
+			continue
+		}
+		if r = v.record; m.Event.Type() == events.TypeStatusChanged {
+			changes = append(changes, r)
+		}
+	}
+	return r, changes
+}

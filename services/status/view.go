@@ -1,0 +1,80 @@
+package status
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// view is the latest record of every workload, as far as this process has read
+// the STATUS stream. It may be behind; only a compare-and-set write decides.
+type view struct {
+	mu       sync.RWMutex
+	versions map[string]version
+	names    []string // sorted; nil: to be sorted again
+}
+
+// A version is a record and its sequence in the STATUS stream.
+type version struct {
+	record   events.Record
+	sequence uint64
+}
+
+func newView() *view { return &view{versions: make(map[string]version)} }
+
+// put takes v over unless a later version is known, and returns what was known
+// before and whether v was taken.
+func (w *view) put(v version) (before version, taken bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := v.record.Workload
+	before, known := w.versions[name]
+	if known && before.sequence >= v.sequence {
+		return before, false
+	}
+	if !known {
+		w.names = nil
+	}
+	w.versions[name] = v
+	return before, true
+}
+
+// drop forgets a workload whose record is gone from the stream.
+func (w *view) drop(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.versions, name)
+	w.names = nil
+}
+
+func (w *view) get(name string) (version, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	v, ok := w.versions[name]
+	return v, ok
+}
+
+func (w *view) len() int {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return len(w.versions)
+}
+
+// records returns all records by name. They are shared: read only.
+func (w *view) records() []events.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.names == nil {
+		w.names = make([]string, 0, len(w.versions))
+		for name := range w.versions {
+			w.names = append(w.names, name)
+		}
+		slices.Sort(w.names)
+	}
+	all := make([]events.Record, len(w.names))
+	for i, name := range w.names {
+		all[i] = w.versions[name].record
+	}
+	return all
+}
