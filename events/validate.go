@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -66,13 +67,13 @@ func plain(s string) bool {
 func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r <= 0x9f }
 
 // CleanText makes text from outside safe to carry: valid UTF-8, no control
-// characters (each run of them becomes one space), no direction overrides, at
-// most limit runes.
+// characters, no direction overrides, each run of white space one space, at most
+// limit runes.
 func CleanText(s string, limit int) string {
 	var b strings.Builder
 	runes, space := 0, false
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		if isControl(r) || r == '\u2028' || r == '\u2029' {
+		if isControl(r) || unicode.IsSpace(r) {
 			space = true
 			continue
 		}

@@ -1,0 +1,30 @@
+package events
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed schemas/*.json
+var schemas embed.FS
+
+// Schemas holds the JSON Schemas (2020-12) of the contract: one file for each
+// type, named <type>.v1.json, and one for each shape of data that they share.
+// Their $id is the dataschema attribute of the events.
+func Schemas() fs.FS {
+	sub, err := fs.Sub(schemas, "schemas")
+	if err != nil {
+		panic(err) // the folder is compiled in
+	}
+	return sub
+}
+
+// Types are all event types of the contract, in the order of its documentation.
+func Types() []string {
+	return []string{
+		TypeUnauthorized, TypeAuthorized, TypeForbidden, TypeLoaded, TypeMissing, TypeExpiring,
+		TypeStatusChanged, TypeStatusUpdated,
+		TypeAlertDelivered, TypeAlertFailed,
+		TypeAlertOpened, TypeAlertResolved, TypeAlertReminder, TypeAlertDigest, TypeAlertTest,
+	}
+}
