@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"mime"
 	"net/url"
 	"strings"
@@ -47,67 +46,6 @@ func structured(_ map[string][]string, data []byte) (event.Event, error) {
 		return event.Event{}, err
 	}
 	return e, nil
-}
-
-// noDuplicates rejects what decoders disagree on: a member that stands twice, at
-// any depth, and an event with both forms of data.
-func noDuplicates(data []byte) error {
-	if !json.Valid(data) {
-		return fmt.Errorf("the body is not one JSON value")
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	type object struct {
-		members map[string]struct{} // nil: an array
-		isKey   bool
-	}
-	var open []*object
-	for {
-		token, err := d.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var top *object
-		if len(open) > 0 {
-			top = open[len(open)-1]
-		} else if token != json.Delim('{') {
-			return fmt.Errorf("the body is not a JSON object")
-		}
-		if top != nil && top.members != nil && top.isKey && token != json.Delim('}') {
-			name := token.(string)
-			if _, twice := top.members[name]; twice {
-				return fmt.Errorf("the member %q stands twice", CleanText(name, 64))
-			}
-			top.members[name] = struct{}{}
-			top.isKey = false
-			if _, both := top.members["data"]; both && len(open) == 1 {
-				if _, both := top.members["data_base64"]; both {
-					return fmt.Errorf("data and data_base64 stand together")
-				}
-			}
-			continue
-		}
-		switch token {
-		case json.Delim('{'):
-			if top != nil {
-				top.isKey = true
-			}
-			open = append(open, &object{members: map[string]struct{}{}, isKey: true})
-		case json.Delim('['):
-			if top != nil {
-				top.isKey = true
-			}
-			open = append(open, &object{})
-		case json.Delim('}'), json.Delim(']'):
-			open = open[:len(open)-1]
-		default:
-			if top != nil {
-				top.isKey = true
-			}
-		}
-	}
 }
 
 func binaryMode(header map[string][]string, data []byte) (event.Event, error) {

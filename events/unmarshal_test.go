@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,12 @@ func TestStructuredModeIsStricterThanTheSDK(t *testing.T) {
 	t.Parallel()
 	_, err := events.Unmarshal(nil, []byte(good))
 	require.NoError(t, err)
+	var many string
+	for i := range 40 {
+		many += fmt.Sprintf(`"m%d":{"a":[]},`, i)
+	}
+	_, err = events.Unmarshal(nil, []byte(strings.Replace(good, `{"workload":"a"}`, `{`+many+`"workload":"a"}`, 1)))
+	require.NoError(t, err)
 	for name, body := range map[string]string{
 		"empty":                   ``,
 		"not JSON":                `{"specversion":"1.0"`,
@@ -32,6 +39,8 @@ func TestStructuredModeIsStricterThanTheSDK(t *testing.T) {
 		"id too long":             strings.Replace(good, `"id":"1"`, `"id":"`+strings.Repeat("1", 300)+`"`, 1),
 		"an attribute twice":      strings.Replace(good, `"id":"1"`, `"id":"1","id":"2"`, 1),
 		"a data member twice":     strings.Replace(good, `{"workload":"a"}`, `{"workload":"a","workload":"b"}`, 1),
+		"an escaped member twice": strings.Replace(good, `{"workload":"a"}`, `{"workload":"a","a":[1,{"x":-1.5e+3,"\u0078":true}]}`, 1),
+		"many members, one twice": strings.Replace(good, `{"workload":"a"}`, `{`+many+`"workload":"a","m20":0}`, 1),
 		"data in both forms":      strings.Replace(good, `"data":`, `"data_base64":"e30=","data":`, 1),
 		"data is not JSON":        strings.Replace(good, `application/json`, `text/plain`, 1),
 	} {
