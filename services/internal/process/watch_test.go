@@ -1,0 +1,58 @@
+package process
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAChangedFileIsToldHoweverItIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	// As Kubernetes mounts it: file -> ..data/file, ..data -> a folder of this version.
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "v1"), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "v2"), 0o700))
+	write("v1/authwatch.yaml", "a: 1")
+	write("v2/authwatch.yaml", "a: 2")
+	require.NoError(t, os.Symlink("v1", filepath.Join(dir, "..data")))
+	file := filepath.Join(dir, "authwatch.yaml")
+	require.NoError(t, os.Symlink("..data/authwatch.yaml", file))
+
+	seen := make(chan string, 10)
+	hangup := make(chan os.Signal)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	w := Watch{File: file, Log: quiet(), Changed: func(context.Context) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			content = []byte(err.Error())
+		}
+		seen <- string(content)
+	}}
+	go func() { done <- w.follow(ctx, hangup) }()
+	hangup <- syscall.SIGHUP
+	require.Equal(t, "a: 1", <-seen, "a signal asks, changed or not")
+
+	require.NoError(t, os.Symlink("v2", filepath.Join(dir, "..new")))
+	require.NoError(t, os.Rename(filepath.Join(dir, "..new"), filepath.Join(dir, "..data")))
+	require.Equal(t, "a: 2", <-seen)
+
+	require.NoError(t, os.Rename(write("tmp", "a: 3"), file))
+	require.Equal(t, "a: 3", <-seen)
+
+	write("neighbour", "x")
+	write("authwatch.yaml", "a: 4")
+	require.Equal(t, "a: 4", <-seen, "once, and nothing for the neighbour")
+	cancel()
+	require.NoError(t, <-done)
+	require.Empty(t, seen)
+}
