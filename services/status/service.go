@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/status/api"
 	"github.com/authwatch/authwatch/services/status/page"
 )
@@ -23,9 +24,6 @@ import (
 var openapi []byte
 
 const (
-	// durable is the consumer on AUTH that all replicas share. Its delivery
-	// policy cannot be changed, hence the version in the name.
-	durable = "status-v1"
 	// workers handle observations of different workloads at once.
 	workers = 64
 	// retry is the pause before something is tried again that needs the broker.
@@ -126,9 +124,9 @@ func (s *Service) Workload(name string) (api.Workload, bool) {
 
 // Run serves and records until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.listen())
+	listener, err := config.Listen(ctx, "listen", s.cfg.listen())
 	if err != nil {
-		return fmt.Errorf("status.listen: %w", err)
+		return err
 	}
 	s.addr.Store(listener.Addr().String())
 	s.log.Info("status is served", "addr", listener.Addr().String())
@@ -171,7 +169,7 @@ func (s *Service) serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Service) consume(ctx context.Context) error {
-	return s.bus.Consume(ctx, bus.Consumer{Stream: bus.StreamAuth, Durable: durable, Workers: workers},
+	return s.bus.Consume(ctx, bus.Consumer{Stream: bus.StreamAuth, Durable: bus.DurableStatus, Workers: workers},
 		func(ctx context.Context, m bus.Message) error {
 			err := s.recorder.handle(ctx, m)
 			if err == nil {

@@ -1,0 +1,227 @@
+//go:build page
+
+package page
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/status/api"
+)
+
+// browser starts a headless Chromium that ends with the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.Flag("headless", true), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.UserDataDir(t.TempDir()))
+	ctx, end := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(end)
+	ctx, end = chromedp.NewContext(ctx)
+	t.Cleanup(end)
+	require.NoError(t, chromedp.Do(ctx))
+	ctx, end = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(end)
+	return ctx
+}
+
+func serve(t *testing.T, f *fixture) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(f.handler(t))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+func text(t *testing.T, ctx context.Context, selector string) string {
+	t.Helper()
+	got, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+	require.NoError(t, err)
+	return got
+}
+
+func evaluate[T any](t *testing.T, ctx context.Context, js string) T {
+	t.Helper()
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	require.NoError(t, err)
+	return got
+}
+
+func TestChangeAppearsOnTheOpenPageWithoutReload(t *testing.T) {
+	f := newFixture()
+	f.put(t, workload("github", events.StatusRunning, time.Hour))
+	s := serve(t, f)
+	ctx := browser(t)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL),
+		chromedp.WaitVisible(chromedp.CSS(`.live.on`)),
+		chromedp.Evaluate[chromedp.Void](`window.here = true`)))
+	require.Contains(t, text(t, ctx, "h1"), "Nothing needs you")
+
+	changed := time.Now()
+	f.put(t, dead("github", 0))
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.card.bad`))))
+	t.Logf("the change was on the page after %s", time.Since(changed))
+	require.Contains(t, text(t, ctx, "h1"), "1 needs you")
+	require.Contains(t, text(t, ctx, ".card"), "Put a new token there")
+	require.True(t, evaluate[bool](t, ctx, `window.here === true`), "the page was loaded anew")
+	require.Equal(t, "(1) authwatch", evaluate[string](t, ctx, `document.title`))
+	require.Contains(t, evaluate[string](t, ctx, `document.getElementById("news").textContent`), "github is now unauthenticated")
+}
+
+func TestPageSaysThatItLostItsServer(t *testing.T) {
+	f := newFixture()
+	f.mixed(t)
+	s := httptest.NewServer(f.handler(t))
+	ctx := browser(t)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+	s.CloseClientConnections()
+	s.Listener.Close()
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.live.off`))))
+	require.Contains(t, text(t, ctx, "#lost"), "Not connected")
+	require.Contains(t, text(t, ctx, ".card"), "github", "what was known stays")
+	shot(t, ctx, "list-disconnected", 1280, 900, "light")
+}
+
+func TestPageWorksWithoutJavaScript(t *testing.T) {
+	f := newFixture()
+	f.mixed(t)
+	s := serve(t, f)
+	ctx := browser(t)
+	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	require.NoError(t, err)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL)))
+	require.Contains(t, text(t, ctx, "h1"), "2 need you")
+	require.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`#w-github`)), chromedp.WaitVisible(chromedp.CSS(`#evidence`))))
+	require.Contains(t, text(t, ctx, "main"), "invalid_token")
+	require.Contains(t, text(t, ctx, "main"), "ops was told")
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL+"/?status=missing")))
+	require.Contains(t, text(t, ctx, "main"), "sentry")
+	require.NotContains(t, text(t, ctx, "main"), "billing")
+}
+
+func TestScriptInAChallengeStaysText(t *testing.T) {
+	f := newFixture()
+	w := dead("github", time.Minute)
+	w.Evidence.Response.Challenge.ErrorDescription = hostile
+	w.Message = "github: the upstream rejected the token (" + hostile + ")."
+	f.put(t, w)
+	s := serve(t, f)
+	ctx := browser(t)
+	for _, path := range []string{"/", "/workloads/github"} {
+		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL+path), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+		f.put(t, w) // and once more by way of the script
+		require.Contains(t, text(t, ctx, "main"), hostile)
+		require.NotEqual(t, "owned", evaluate[string](t, ctx, `document.title`))
+		require.Zero(t, evaluate[int](t, ctx, `document.querySelectorAll("main script, main img").length`))
+	}
+}
+
+func TestAThousandWorkloadsAreUsable(t *testing.T) {
+	f := newFixture()
+	f.fleet(t, 1000)
+	s := serve(t, f)
+	ctx := browser(t)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+	require.Equal(t, 1000, evaluate[int](t, ctx, `document.querySelectorAll(".rows li").length`))
+	f.put(t, dead("service-0500", 0))
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.card.bad`))))
+	shot(t, ctx, "list-1000", 1280, 900, "light")
+}
+
+// axe is the accessibility checker's script; `make page-test` puts it there.
+func axe(t *testing.T) string {
+	t.Helper()
+	script, err := os.ReadFile(os.Getenv("AXE_JS"))
+	require.NoError(t, err, "AXE_JS names axe.min.js of the npm package axe-core; make page-test sets it")
+	return string(script)
+}
+
+type violation struct {
+	ID    string `json:"id"`
+	Help  string `json:"help"`
+	Nodes []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+func TestAxeFindsNoViolation(t *testing.T) {
+	script := axe(t)
+	f := newFixture()
+	f.mixed(t)
+	empty := serve(t, newFixture())
+	s := serve(t, f)
+	many := newFixture()
+	many.fleet(t, 20)
+	full := serve(t, many)
+	ctx := browser(t)
+	for _, scheme := range []string{"light", "dark"} {
+		prefer(t, ctx, scheme)
+		for name, url := range map[string]string{
+			"list": s.URL, "workload": s.URL + "/workloads/github", "unknown workload": s.URL + "/workloads/nobody",
+			"empty": empty.URL, "filter": full.URL, "nothing found": full.URL + "/?name=zzz",
+		} {
+			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+			_ = evaluate[any](t, ctx, script+";0")
+			found := evaluate[[]violation](t, ctx, `axe.run().then(r => r.violations)`)
+			require.Empty(t, found, "%s in %s", name, scheme)
+		}
+	}
+}
+
+// prefer sets the reader's colour scheme.
+func prefer(t *testing.T, ctx context.Context, scheme string) {
+	t.Helper()
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	require.NoError(t, err)
+}
+
+// shot keeps a screenshot in the folder SCREENSHOTS, where it is set.
+func shot(t *testing.T, ctx context.Context, name string, width, height int64, scheme string) {
+	t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	prefer(t, ctx, scheme)
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, height)))
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
+}
+
+func TestScreenshots(t *testing.T) {
+	if os.Getenv("SCREENSHOTS") == "" {
+		t.Skip("SCREENSHOTS names no folder")
+	}
+	f := newFixture()
+	f.mixed(t)
+	s := serve(t, f)
+	good := newFixture()
+	good.fleet(t, 8)
+	quiet := serve(t, good)
+	empty := serve(t, newFixture())
+	ctx := browser(t)
+	for name, url := range map[string]string{
+		"list": s.URL, "workload": s.URL + "/workloads/github", "good": quiet.URL, "empty": empty.URL,
+	} {
+		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+		shot(t, ctx, name+"-light", 1280, 900, "light")
+		shot(t, ctx, name+"-dark", 1280, 900, "dark")
+		shot(t, ctx, name+"-phone", 390, 844, "light")
+		shot(t, ctx, name+"-phone-dark", 390, 844, "dark")
+	}
+}
+
+var _ api.Reader = (*fixture)(nil)
