@@ -182,8 +182,8 @@ func TestAllMistakesAreReportedInTheOrderOfTheirLines(t *testing.T) {
 	require.EqualError(t, err, `authwatch.yaml:2: proxy: unknown key "listn"; did you mean "listen"?
 authwatch.yaml:3: proxy.ratio: expected a number, found "x"
 authwatch.yaml:4: unknown key "nope"; known here: data_dir, nats, proxy, status
-authwatch.yaml:5: nats.url: expected text, found a list
-authwatch.yaml:5: nats: unknown key "urll"; did you mean "url"?`)
+authwatch.yaml:5: nats: unknown key "urll"; did you mean "url"?
+authwatch.yaml:5: nats.url: expected text, found a list`)
 	require.Len(t, es, 5)
 }
 
@@ -226,6 +226,18 @@ func TestProblemsOfASectionPointAtTheirLines(t *testing.T) {
 authwatch.yaml:3: proxy.workloads[0].upstream: is required
 authwatch.yaml:4: proxy.workloads[1].name: "a" is taken; names are unique`)
 	require.EqualError(t, d.Err("nats.url", "is %s", "required"), "authwatch.yaml: nats.url: is required")
+}
+
+func TestProblemsOfAllSectionsComeTogether(t *testing.T) {
+	t.Parallel()
+	var r root
+	d, err := config.Parse("a.yaml", []byte("proxy: {}\nnats: {}\n"), &r)
+	require.NoError(t, err)
+	require.NoError(t, d.CheckAll(map[string][]config.Problem{"proxy": nil, "nats": {}}))
+	require.EqualError(t, d.CheckAll(map[string][]config.Problem{
+		"nats":  {{Path: "url", Text: "is required"}},
+		"proxy": {{Path: "listen", Text: "b"}, {Path: "idle_timeout", Text: "a"}},
+	}), "a.yaml:1: proxy.idle_timeout: a\na.yaml:1: proxy.listen: b\na.yaml:2: nats.url: is required")
 }
 
 func FuzzParse(f *testing.F) {

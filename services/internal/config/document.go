@@ -63,7 +63,9 @@ func (es Errors) Unwrap() []error {
 }
 
 func (es Errors) sorted() Errors {
-	slices.SortStableFunc(es, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(es, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+	})
 	return es
 }
 
@@ -102,6 +104,20 @@ func (d *Document) Check(prefix string, problems []Problem) error {
 	es := make(Errors, len(problems))
 	for i, p := range problems {
 		es[i] = d.Err(join(prefix, p.Path), "%s", p.Text)
+	}
+	return es.sorted()
+}
+
+// CheckAll is [Document.Check] for several sections, by name.
+func (d *Document) CheckAll(sections map[string][]Problem) error {
+	var es Errors
+	for prefix, problems := range sections {
+		if found, ok := errors.AsType[Errors](d.Check(prefix, problems)); ok {
+			es = append(es, found...)
+		}
+	}
+	if len(es) == 0 {
+		return nil
 	}
 	return es.sorted()
 }

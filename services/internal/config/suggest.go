@@ -51,3 +51,7 @@ func distance(a, b string) int {
 	}
 	return last[len(b)]
 }
+
+// Suggest is the end of an error about an unknown name: the nearest known one,
+// or which there are.
+func Suggest[T any](name string, known map[string]T) string { return suggest(name, known) }
