@@ -18,7 +18,7 @@ help: ## show this list
 
 .PHONY: run
 run: ## watch a token die and come back: a whole authwatch in one process
-	go run ./services/cmd/authwatch demo
+	go run ./services/cmd/authwatch demo $(ARGS)
 
 .PHONY: test
 test: ## every test, in its short form
@@ -30,7 +30,7 @@ race: ## every test under the race detector
 
 .PHONY: soak
 soak: ## every test, in its long form
-	SOAK=1 go test -count=1 -timeout 60m work
+	SOAK=1 go test -count=1 -timeout 40m work
 
 .PHONY: bench
 bench: ## benchmarks
