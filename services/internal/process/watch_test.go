@@ -52,6 +52,9 @@ func TestAChangedFileIsToldHoweverItIsReplaced(t *testing.T) {
 	write("neighbour", "x")
 	write("authwatch.yaml", "a: 4")
 	require.Equal(t, "a: 4", <-seen, "once, and nothing for the neighbour")
+
+	write("authwatch.yaml", "a: 1")
+	require.Equal(t, "a: 1", <-seen, "what it once held is a change too")
 	cancel()
 	require.NoError(t, <-done)
 	require.Empty(t, seen)
