@@ -3,15 +3,17 @@ package events
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 )
 
-// noDuplicates rejects what decoders disagree on: a member that stands twice, at
-// any depth, and an event with both forms of data.
-func noDuplicates(data []byte) error {
-	if !json.Valid(data) {
+// checkEnvelope rejects what decoders disagree on: a member that stands twice, at
+// any depth, both forms of data, and an attribute that is not named as
+// CloudEvents 1.0 section 3 asks. The SDK stops reading at an empty name.
+func checkEnvelope(body []byte) error {
+	if !json.Valid(body) {
 		return fmt.Errorf("the body is not one JSON value")
 	}
-	s := scanner{data: data}
+	s := scanner{data: body}
 	if s.next() != '{' {
 		return fmt.Errorf("the body is not a JSON object")
 	}
@@ -22,7 +24,30 @@ func noDuplicates(data []byte) error {
 	if names.has("data") && names.has("data_base64") {
 		return fmt.Errorf("data and data_base64 stand together")
 	}
+	for name := range names.all() {
+		if name != "data_base64" && !isAttributeName(name) {
+			return fmt.Errorf("%q is not the name of an attribute", CleanText(name, 64))
+		}
+	}
 	return nil
+}
+
+// checkData is checkEnvelope for data that did not stand in the envelope as JSON.
+func checkData(data []byte) error {
+	if !json.Valid(data) {
+		return fmt.Errorf("data is not JSON")
+	}
+	s := scanner{data: data}
+	return s.value()
+}
+
+func isAttributeName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // A scanner walks over text that is known to be valid JSON.
@@ -104,7 +129,7 @@ func (s *scanner) text() string {
 		return string(s.data[from+1 : s.at-1])
 	}
 	var name string
-	_ = json.Unmarshal(s.data[from:s.at], &name) // valid: see noDuplicates
+	_ = json.Unmarshal(s.data[from:s.at], &name) // the text is valid JSON
 	return name
 }
 
@@ -122,6 +147,21 @@ func (m *members) has(name string) bool {
 	}
 	_, ok := m.many[name]
 	return ok
+}
+
+func (m *members) all() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, n := range m.few {
+			if !yield(n) {
+				return
+			}
+		}
+		for n := range m.many {
+			if !yield(n) {
+				return
+			}
+		}
+	}
 }
 
 func (m *members) add(name string) bool {

@@ -27,6 +27,10 @@ func Marshal(e event.Event) (Message, error) {
 	if err := validate(e); err != nil {
 		return Message{}, err
 	}
+	subject := Subject(e.Type(), e.Subject())
+	if !isSubject(subject) {
+		return Message{}, fmt.Errorf("%w: %q cannot be published to", ErrInvalid, CleanText(subject, 128))
+	}
 	body, err := e.MarshalJSON()
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -35,7 +39,7 @@ func Marshal(e event.Event) (Message, error) {
 		return Message{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(body))
 	}
 	return Message{
-		Subject: Subject(e.Type(), e.Subject()),
+		Subject: subject,
 		Header: map[string][]string{
 			HeaderContentType: {contentTypeJSON},
 			HeaderMsgID:       {MsgID(e)},

@@ -20,17 +20,33 @@ func ParseObservation(e event.Event) (Observation, error) {
 // ParseStatus returns the record in a status.changed or status.updated event.
 func ParseStatus(e event.Event) (Record, error) {
 	r, err := parse[Record](e, "status.")
-	if err == nil && r.Workload != e.Subject() {
+	switch {
+	case err != nil:
+	case r.Workload != e.Subject():
 		err = fmt.Errorf("%w: the data is about workload %q, the subject is %q", ErrInvalid, CleanText(r.Workload, 64), e.Subject())
+	case r.Status == "":
+		err = fmt.Errorf("%w: the record of %s has no status", ErrInvalid, r.Workload)
 	}
 	return r, err
 }
 
 // ParseReceipt returns the data of alert.delivered and alert.failed.
-func ParseReceipt(e event.Event) (Receipt, error) { return parse[Receipt](e, "alert.") }
+func ParseReceipt(e event.Event) (Receipt, error) {
+	r, err := parse[Receipt](e, "alert.")
+	if err == nil && (r.Receiver == "" || r.DeliveryID == "") {
+		err = fmt.Errorf("%w: %s names no receiver or delivery", ErrInvalid, e.Type())
+	}
+	return r, err
+}
 
 // ParseAlert returns the data of what a webhook receiver gets.
-func ParseAlert(e event.Event) (Alert, error) { return parse[Alert](e, "alert.") }
+func ParseAlert(e event.Event) (Alert, error) {
+	a, err := parse[Alert](e, "alert.")
+	if err == nil && e.Type() != "alert."+a.Kind {
+		err = fmt.Errorf("%w: the data of %s has the kind %q", ErrInvalid, e.Type(), CleanText(a.Kind, 64))
+	}
+	return a, err
+}
 
 func parse[T any](e event.Event, prefix string) (T, error) {
 	var data T

@@ -3,6 +3,7 @@ package events
 import (
 	"embed"
 	"io/fs"
+	"slices"
 )
 
 //go:embed schemas/*.json
@@ -17,6 +18,19 @@ func Schemas() fs.FS {
 		panic(err) // the folder is compiled in
 	}
 	return sub
+}
+
+// Schema is the JSON Schema of the data of a type's events, or nil for a type that
+// is not part of the contract. It refers to the shared ones: see Schemas.
+func Schema(typ string) []byte {
+	if !slices.Contains(Types(), typ) {
+		return nil
+	}
+	body, err := schemas.ReadFile("schemas/" + typ + ".v1.json")
+	if err != nil {
+		panic(err) // the folder is compiled in
+	}
+	return body
 }
 
 // Types are all event types of the contract, in the order of its documentation.

@@ -32,8 +32,22 @@ func Subject(typ, workload string) string {
 	return typ + "." + workload
 }
 
-// isOurs reports whether a type belongs to this contract, and therefore has a
-// workload as its subject.
-func isOurs(typ string) bool {
+// needsWorkload reports whether a type is about one workload, which is then the
+// event's subject. An alert may be about several and have none.
+func needsWorkload(typ string) bool {
 	return strings.HasPrefix(typ, "auth.") || strings.HasPrefix(typ, "status.")
+}
+
+func isAlert(typ string) bool { return strings.HasPrefix(typ, "alert.") }
+
+// isSubject reports whether s can be published to: tokens of a-z, 0-9, - and _.
+func isSubject(s string) bool {
+	for token := range strings.SplitSeq(s, ".") {
+		if token == "" || strings.ContainsFunc(token, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
+		}) {
+			return false
+		}
+	}
+	return true
 }

@@ -38,12 +38,15 @@ func Unmarshal(header map[string][]string, data []byte) (event.Event, error) {
 }
 
 func structured(_ map[string][]string, data []byte) (event.Event, error) {
-	if err := noDuplicates(data); err != nil {
+	if err := checkEnvelope(data); err != nil {
 		return event.Event{}, err
 	}
 	var e event.Event
 	if err := e.UnmarshalJSON(data); err != nil {
 		return event.Event{}, err
+	}
+	if e.DataBase64 {
+		return e, checkData(e.DataEncoded)
 	}
 	return e, nil
 }
@@ -54,6 +57,9 @@ func binaryMode(header map[string][]string, data []byte) (event.Event, error) {
 		attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
 		if !ok {
 			continue
+		}
+		if attribute == "data" || attribute == "data_base64" {
+			return event.Event{}, fmt.Errorf("%q is not an attribute", attribute)
 		}
 		if _, twice := attributes[attribute]; twice || len(values) != 1 {
 			return event.Event{}, fmt.Errorf("the attribute %q stands twice", CleanText(attribute, 64))
@@ -81,7 +87,7 @@ func binaryMode(header map[string][]string, data []byte) (event.Event, error) {
 		return event.Event{}, err
 	}
 	e.DataEncoded = bytes.Clone(data)
-	return e, nil
+	return e, checkData(e.DataEncoded)
 }
 
 func lookup(header map[string][]string, name string) string {

@@ -45,12 +45,18 @@ func validate(e event.Event) error {
 	if e.Time().IsZero() {
 		return fmt.Errorf("%w: time is missing", ErrInvalid)
 	}
-	if isOurs(e.Type()) {
+	for name, value := range e.Extensions() {
+		if s, ok := value.(string); ok && !plain(s) {
+			return fmt.Errorf("%w: %s holds control characters or bytes that are no UTF-8", ErrInvalid, name)
+		}
+	}
+	if needsWorkload(e.Type()) || e.Subject() != "" && isAlert(e.Type()) {
 		if err := ValidWorkload(e.Subject()); err != nil {
 			return fmt.Errorf("%w: subject: %w", ErrInvalid, err)
 		}
 	}
-	if e.DataMediaType() != event.ApplicationJSON {
+	// Absent means JSON, in the JSON format.
+	if t := e.DataMediaType(); t != "" && t != event.ApplicationJSON {
 		return fmt.Errorf("%w: datacontenttype is %q, not application/json", ErrInvalid, e.DataContentType())
 	}
 	if !json.Valid(e.Data()) {
@@ -77,19 +83,20 @@ func CleanText(s string, limit int) string {
 			space = true
 			continue
 		}
-		if r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+		if unicode.Is(unicode.Bidi_Control, r) {
 			continue
 		}
-		if space && b.Len() > 0 {
-			if runes++; runes > limit {
+		if space && runes > 0 {
+			if runes+2 > limit {
 				break
 			}
 			b.WriteByte(' ')
+			runes++
 		}
-		space = false
 		if runes++; runes > limit {
 			break
 		}
+		space = false
 		b.WriteRune(r)
 	}
 	return b.String()
