@@ -38,8 +38,12 @@ func TestRecordsAreTrueUnderAnySchedule(t *testing.T) {
 		tp := newTape(noon)
 		skews := [2]time.Duration{drawSkew(t), drawSkew(t)}
 		worlds := make([]*world, rapid.IntRange(1, 5).Draw(t, "workloads"))
+		cutOff := rapid.Bool().Draw(t, "cut off")
 		for i := range worlds {
 			worlds[i] = newWorld(fmt.Sprintf("workload-%d", i), skews)
+			if cutOff {
+				worlds[i].begin(tp)
+			}
 		}
 		c := &consumer{t: t, tape: tp, log: quiet}
 		c.restart(0)
@@ -53,7 +57,11 @@ func TestRecordsAreTrueUnderAnySchedule(t *testing.T) {
 			}
 		}
 		for _, w := range worlds {
-			w.settle(t, tp)
+			if cutOff {
+				w.settleCutOff(t, tp)
+			} else {
+				w.settle(t, tp)
+			}
 		}
 		c.drain()
 		for _, w := range worlds {

@@ -85,7 +85,7 @@ func (rc *recorder) load(ctx context.Context, workload string) (version, error) 
 		rc.view.drop(workload)
 		return version{record: events.Record{Workload: workload}}, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, bus.ErrMalformed) {
 		return version{}, fmt.Errorf("load %s: %w", workload, err)
 	}
 	v, err := versionOf(m)

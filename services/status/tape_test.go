@@ -23,7 +23,7 @@ type tape struct {
 	now    time.Time
 	auth   []bus.Message
 	status []bus.Message
-	ids    map[string]stored // of the status events, by id
+	ids    map[string]time.Time // when status events were stored, by id
 
 	meanwhile func()
 	lost      func() bool // the next write's answer is lost
@@ -31,16 +31,11 @@ type tape struct {
 	behind    func() int  // how many messages a read is behind
 }
 
-type stored struct {
-	sequence uint64
-	at       time.Time
-}
-
 const window = 2 * time.Minute // of the stream's deduplication
 
 func newTape(now time.Time) *tape {
 	return &tape{
-		now: now, ids: make(map[string]stored),
+		now: now, ids: make(map[string]time.Time),
 		meanwhile: func() {}, lost: never, refused: never, behind: func() int { return 0 },
 	}
 }
@@ -87,8 +82,8 @@ func (tp *tape) Write(_ context.Context, e event.Event, filter string, last uint
 	if tp.refused() {
 		return 0, errAmbiguous
 	}
-	if s, ok := tp.ids[e.ID()]; ok && tp.now.Sub(s.at) < window {
-		return s.sequence, nil
+	if at, ok := tp.ids[e.ID()]; ok && tp.now.Sub(at) < window {
+		return 0, bus.ErrConflict // as the bus says of an event that is stored already
 	}
 	var latest uint64
 	for _, m := range slices.Backward(tp.status) {
@@ -105,7 +100,7 @@ func (tp *tape) Write(_ context.Context, e event.Event, filter string, last uint
 		Stored: tp.now, Created: stream,
 	}
 	tp.status = append(tp.status, m)
-	tp.ids[e.ID()] = stored{m.Sequence, tp.now}
+	tp.ids[e.ID()] = tp.now
 	if tp.lost() {
 		return 0, errAmbiguous
 	}

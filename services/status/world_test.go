@@ -167,6 +167,15 @@ func (w *world) step(t *rapid.T, tp *tape) {
 	}
 }
 
+// begin lets both proxies load the first token and say so at once.
+func (w *world) begin(tp *tape) {
+	w.file = tokens[0]
+	for _, p := range w.proxies {
+		w.read(p, tp.now)
+		w.publish(p, tp)
+	}
+}
+
 // settle lets every proxy see how things are, and say so.
 func (w *world) settle(t *rapid.T, tp *tape) {
 	w.file = rapid.SampledFrom(tokens).Draw(t, "last token")
@@ -178,6 +187,24 @@ func (w *world) settle(t *rapid.T, tp *tape) {
 	for len(w.proxies[0].queue)+len(w.proxies[1].queue) > 0 {
 		tp.now = tp.now.Add(time.Millisecond)
 		w.publish(w.proxies[rapid.IntRange(0, 1).Draw(t, "proxy")], tp)
+	}
+}
+
+// settleCutOff lets one proxy see a new token and say so. The other one has been
+// cut off: what it still had to say of former tokens arrives after that.
+func (w *world) settleCutOff(t *rapid.T, tp *tape) {
+	w.file = "t9"
+	first := rapid.IntRange(0, 1).Draw(t, "first")
+	for i, p := range []*proxy{w.proxies[first], w.proxies[1-first]} {
+		tp.now = tp.now.Add(drawPause(t) + time.Second)
+		if i == 0 {
+			w.read(p, tp.now)
+			w.request(p, tp.now)
+		}
+		for len(p.queue) > 0 {
+			tp.now = tp.now.Add(time.Millisecond)
+			w.publish(p, tp)
+		}
 	}
 }
 

@@ -102,7 +102,7 @@ func TestPageWorksWithoutJavaScript(t *testing.T) {
 	require.Contains(t, text(t, ctx, "h1"), "2 need you")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`#w-github`)), chromedp.WaitVisible(chromedp.CSS(`#evidence`))))
 	require.Contains(t, text(t, ctx, "main"), "invalid_token")
-	require.Contains(t, text(t, ctx, "main"), "ops was told")
+	require.Contains(t, text(t, ctx, "main"), "ops was told of the incident")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL+"/?status=missing")))
 	require.Contains(t, text(t, ctx, "main"), "sentry")
 	require.NotContains(t, text(t, ctx, "main"), "billing")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/status/api"
 )
 
 func (p *Page) functions() template.FuncMap {
@@ -16,7 +17,9 @@ func (p *Page) functions() template.FuncMap {
 		"glyph":  glyph,
 		"clock":  clock,
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"ago":    func(t time.Time) string { return distance(p.now().Sub(t)) },
+		"ago":    func(t time.Time) string { return ago(p.now().Sub(t)) },
+		"span":   func(t time.Time) string { return span(p.now().Sub(t)) },
+		"told":   told,
 		"proxy":  func(source string) string { return strings.TrimPrefix(source, "urn:authwatch:proxy:") },
 		"plural": func(n int, one, many string) string {
 			if n == 1 {
@@ -43,25 +46,41 @@ func glyph(s events.Status) string {
 
 func clock(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 UTC") }
 
-// distance is a length of time as people say it, to two digits at most.
-func distance(d time.Duration) string {
-	future := d < 0
-	d = d.Abs()
-	text := ""
-	switch {
-	case d < 5*time.Second:
-		return "just now"
+// span is a length of time as people say it, in its largest unit.
+func span(d time.Duration) string {
+	switch d = d.Abs(); {
 	case d < time.Minute:
-		text = fmt.Sprintf("%d s", d/time.Second)
+		return fmt.Sprintf("%d s", d/time.Second)
 	case d < time.Hour:
-		text = fmt.Sprintf("%d min", d/time.Minute)
+		return fmt.Sprintf("%d min", d/time.Minute)
 	case d < 48*time.Hour:
-		text = fmt.Sprintf("%d h", d/time.Hour)
-	default:
-		text = fmt.Sprintf("%d days", d/(24*time.Hour))
+		return fmt.Sprintf("%d h", d/time.Hour)
 	}
-	if future {
-		return "in " + text
+	return fmt.Sprintf("%d days", d/(24*time.Hour))
+}
+
+func ago(d time.Duration) string {
+	switch {
+	case d.Abs() < 5*time.Second:
+		return "just now"
+	case d < 0:
+		return "in " + span(d)
 	}
-	return text + " ago"
+	return span(d) + " ago"
+}
+
+// told says in words what a receiver was told, or was not.
+func told(d api.Delivery) string {
+	delivered := d.Type == events.TypeAlertDelivered
+	what, ok := map[string]string{
+		events.KindOpened: "of the incident", events.KindResolved: "of the recovery",
+		events.KindReminder: "again", events.KindDigest: "in a digest", events.KindTest: "as a test",
+	}[d.Kind]
+	if !ok {
+		what = "(" + d.Kind + ")"
+	}
+	if delivered {
+		return "was told " + what
+	}
+	return "could not be told " + what
 }

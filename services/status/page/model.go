@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/status/api"
@@ -130,7 +132,12 @@ type detail struct {
 // advice is a record's message without the workload's name before it, which the
 // page shows on its own.
 func advice(r events.Record) string {
-	return strings.TrimPrefix(r.Message, r.Workload+": ")
+	text := strings.TrimPrefix(r.Message, r.Workload+": ")
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 || strings.HasPrefix(text, "/") {
+		return text
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // tone gives a status its colour; one of a later version has none.

@@ -12,19 +12,22 @@
   let again = false;
   let wait = 0;
 
-  const relative = (date) => {
-    const s = Math.round((Date.now() - date) / 1000);
-    const n = Math.abs(s);
-    if (n < 5) return "just now";
-    const text = n < 60 ? `${n} s` : n < 3600 ? `${Math.floor(n / 60)} min`
+  const span = (date) => {
+    const n = Math.abs(Math.trunc((Date.now() - date) / 1000));
+    return n < 60 ? `${n} s` : n < 3600 ? `${Math.floor(n / 60)} min`
       : n < 172800 ? `${Math.floor(n / 3600)} h` : `${Math.floor(n / 86400)} days`;
-    return s < 0 ? `in ${text}` : `${text} ago`;
+  };
+
+  const ago = (date) => {
+    const gone = Date.now() - date;
+    if (Math.abs(gone) < 5000) return "just now";
+    return gone < 0 ? `in ${span(date)}` : `${span(date)} ago`;
   };
 
   const times = () => {
     for (const t of document.querySelectorAll("time")) {
       const date = new Date(t.dateTime);
-      t.textContent = relative(date);
+      t.textContent = "span" in t.dataset ? span(date) : ago(date);
       t.title = date.toLocaleString();
     }
   };
