@@ -1,0 +1,69 @@
+package credential
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+// Config says where a token comes from: exactly one of the first four.
+type Config struct {
+	BearerTokenFile string  `yaml:"bearer_token_file"`
+	BearerTokenEnv  string  `yaml:"bearer_token_env"`
+	Exec            *Exec   `yaml:"exec"`
+	OAuth2          *OAuth2 `yaml:"oauth2"`
+	// Expires is when an opaque token ends, where neither it nor its source says so.
+	Expires Date `yaml:"expires"`
+}
+
+// Exec is a helper that prints a token.
+type Exec struct {
+	Command []string        `yaml:"command"` // no shell
+	Timeout config.Duration `yaml:"timeout"` // 0: 10s
+	// Refresh is how often the helper is run when it does not say when its token
+	// expires. 0: 5m.
+	Refresh config.Duration `yaml:"refresh"`
+}
+
+// OAuth2 asks a token endpoint: with a refresh token where there is one, else
+// with the client's own credentials (RFC 6749 sections 6 and 4.4).
+type OAuth2 struct {
+	TokenURL         string        `yaml:"token_url"`
+	ClientID         string        `yaml:"client_id"`
+	ClientSecret     config.Secret `yaml:"client_secret"`
+	ClientSecretFile string        `yaml:"client_secret_file"`
+	RefreshToken     config.Secret `yaml:"refresh_token"`
+	// RefreshTokenFile is also written: a server that rotates refresh tokens
+	// leaves the old one dead.
+	RefreshTokenFile string   `yaml:"refresh_token_file"`
+	Scopes           []string `yaml:"scopes"`
+	Audience         string   `yaml:"audience"`
+	Resource         string   `yaml:"resource"` // RFC 8707
+	// AuthStyle is how the client proves itself: "header", "body", or empty to
+	// try the header first.
+	AuthStyle string          `yaml:"auth_style"`
+	CAFile    string          `yaml:"ca_file"`
+	Timeout   config.Duration `yaml:"timeout"` // 0: 30s
+}
+
+// Date is a day, which ends at midnight UTC, or a moment in RFC 3339.
+type Date struct{ time.Time }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *Date) UnmarshalText(text []byte) error {
+	s := string(text)
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		d.Time = t.AddDate(0, 0, 1)
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return fmt.Errorf(`%q is no date; write it as "2027-01-31" or "2027-01-31T12:00:00Z"`, s)
+	}
+	d.Time = t
+	return nil
+}
+
+// Validate returns what is wrong, with paths relative to the credential section.
+func (c *Config) Validate() []config.Problem { return nil }

@@ -1,0 +1,58 @@
+package credential
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+// Snapshot is the credential at one moment. It is never changed after it was
+// published; compare Generation to see whether two are of the same value.
+type Snapshot struct {
+	Token config.Secret
+	// Generation counts the values: 1 is the first. A snapshot without a usable
+	// token has generation 0, so an answer that comes late, to a token that is
+	// given up, never matches the current snapshot. Compare with ==.
+	Generation  uint64
+	Fingerprint string    // see [Fingerprint]; empty without a token
+	Source      string    // "file /run/secrets/github"
+	LoadedAt    time.Time // when this value was first read
+	ExpiresAt   time.Time // zero: unknown
+
+	// Problem is one of the Problem constants of package events when no token is
+	// usable, and Detail says in words what is wrong.
+	Problem, Detail string
+	// Stale says what is wrong with the source while an earlier value stays in use.
+	Stale string
+
+	authorization string
+}
+
+// Usable reports whether there is a token to attach.
+func (s *Snapshot) Usable() bool { return s.Problem == "" && s.Token != "" }
+
+// Authorization is the value of the Authorization header, empty without a
+// usable token.
+func (s *Snapshot) Authorization() string {
+	if s.authorization == "" && s.Usable() {
+		return scheme + s.Token.Reveal() // a literal, not from a Source
+	}
+	return s.authorization
+}
+
+// String names the snapshot without its token.
+func (s Snapshot) String() string {
+	if s.Problem != "" {
+		return fmt.Sprintf("%s: %s", s.Source, s.Problem)
+	}
+	return fmt.Sprintf("%s: token %s", s.Source, s.Fingerprint)
+}
+
+// Format covers every verb: %+v would print the fields.
+func (s Snapshot) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (s Snapshot) LogValue() slog.Value { return slog.StringValue(s.String()) }
