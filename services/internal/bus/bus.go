@@ -1,15 +1,22 @@
 // Package bus is the only NATS client code: publishing with the stream's
 // acknowledgement, compare-and-set, reading, durable consumption, buckets, and
 // the topology that all of it needs.
+//
+// Every call makes one attempt and says how it ended: [ErrUnavailable] (try
+// again), [ErrRefused] (do not), [ErrConflict], [ErrNotFound]. Nothing is
+// buffered: what failed here is never sent later.
 package bus
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
-	"time"
+	"sync"
+	"sync/atomic"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -32,59 +39,61 @@ type Options struct {
 	Metrics   prometheus.Registerer // nil: none
 }
 
-// Message is an event as it is stored in a stream.
-type Message struct {
-	Event      event.Event
-	Subject    string
-	Sequence   uint64
-	Stored     time.Time // by the broker's clock
-	Created    time.Time // of the stream: sequences start over when it is created anew
-	Deliveries int       // 1 the first time; 0 when it was read, not delivered
+// Bus is a connection that is kept up for ever. Its methods may be called at any
+// time from any goroutine.
+type Bus struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *slog.Logger
+	metrics *metrics
+	calls   calls
+	streams streamTimes
+	canary  canary
+
+	// replicas is what Provision was called with, plus one; 0: never called. A
+	// bus that has provisioned also heals.
+	replicas atomic.Int32
+
+	stop context.CancelFunc
+	done sync.WaitGroup
 }
 
-// Consumer names a durable consumer.
-type Consumer struct {
-	Stream  string
-	Durable string
-	Workers int    // handlers at the same time, of different workloads; 0 means 16
-	Service string // dead letters go to dead.<service>; empty: the durable without its version
+// Connect starts to connect and returns at once: whether the broker answers is
+// what Ready says. The error is about the options alone.
+func Connect(o Options) (*Bus, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Name == "" {
+		o.Name = "authwatch"
+	}
+	if o.URL == "" && o.InProcess == nil {
+		return nil, errors.New("nats.url is empty")
+	}
+	b := &Bus{log: o.Log, metrics: newMetrics(o.Metrics, o.Name)}
+	b.canary.name = keySafe(o.Name)
+	b.canary.kick = make(chan struct{}, 1)
+	options, err := b.options(o)
+	if err != nil {
+		return nil, err
+	}
+	if b.nc, err = nats.Connect(o.URL, options...); err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		b.nc.Close()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.done.Go(func() { b.beat(ctx) })
+	return b, nil
 }
 
-// Bus is a connection that is kept up for ever.
-type Bus struct{}
-
-// Connect starts to connect and returns at once.
-func Connect(o Options) (*Bus, error) { panic("not yet") }
-
-func (b *Bus) Close()       { panic("not yet") }
-func (b *Bus) Ready() error { panic("not yet") }
-
-func (b *Bus) Provision(ctx context.Context, replicas int) error { panic("not yet") }
-
-func (b *Bus) Publish(ctx context.Context, e event.Event) error { panic("not yet") }
-
-func (b *Bus) Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error) {
-	panic("not yet")
-}
-
-func (b *Bus) Last(ctx context.Context, stream, filter string) (Message, error) { panic("not yet") }
-
-func (b *Bus) Next(ctx context.Context, stream, filter string, from uint64) (Message, error) {
-	panic("not yet")
-}
-
-func (b *Bus) History(ctx context.Context, stream, filter string, limit int) ([]Message, error) {
-	panic("not yet")
-}
-
-func (b *Bus) Each(ctx context.Context, stream, filter string, from uint64, lastPerSubject bool, fn func(Message) error) error {
-	panic("not yet")
-}
-
-func (b *Bus) Follow(ctx context.Context, stream, filter string, from uint64, fn func(Message) error) error {
-	panic("not yet")
-}
-
-func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, Message) error) error {
-	panic("not yet")
+// Close ends the connection at once. Whatever is still under way fails with
+// ErrUnavailable.
+func (b *Bus) Close() {
+	b.stop()
+	b.done.Wait()
+	b.nc.Close()
 }

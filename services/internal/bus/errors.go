@@ -1,20 +1,35 @@
 package bus
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 var (
-	// ErrUnavailable: not acknowledged, and nobody knows whether it was stored.
-	// Try again with the same event.
+	// ErrUnavailable: not acknowledged; whether it was stored nobody knows. Try
+	// again with the same event.
 	ErrUnavailable = errors.New("bus is unavailable")
 	// ErrFull: the stream is at its limit. It is an ErrUnavailable too.
-	ErrFull = errors.New("stream is full")
-	// ErrRefused: denied or too large. Trying again does not help.
-	ErrRefused = errors.New("refused")
+	ErrFull error = fullError{}
+	// ErrRefused: denied, or too large. Trying again does not help; the text
+	// names the subject.
+	ErrRefused = errors.New("bus refused")
 	// ErrConflict: somebody else wrote first.
-	ErrConflict = errors.New("conflict")
-	// ErrNotFound: no such message, key, stream or bucket.
+	ErrConflict = errors.New("somebody else wrote first")
+	// ErrNotFound: no such message, key, stream, bucket or consumer.
 	ErrNotFound = errors.New("not found")
+	// ErrMalformed: the message is no event.
+	ErrMalformed = errors.New("not an event")
 )
+
+type fullError struct{}
+
+func (fullError) Error() string        { return "stream is full" }
+func (fullError) Is(target error) bool { return target == ErrUnavailable }
 
 // Terminal marks an error of a handler that no retry can help: the message goes
 // to the DEAD stream.
@@ -23,3 +38,59 @@ func Terminal(err error) error { return terminalError{err} }
 type terminalError struct{ error }
 
 func (e terminalError) Unwrap() error { return e.error }
+
+// Error codes of JetStream, as in nats-server's errors.json.
+const (
+	codeTooLarge       = 10054 // JSStreamMessageExceedsMaximumErr
+	codeWrongSequence  = 10071 // JSStreamWrongLastSequenceErrF, one server
+	codeStoreFailed    = 10077 // JSStreamStoreFailedF: also what "full" is
+	codeInProcess      = 10158 // JSStreamDuplicateMessageConflict: the first copy is still in Raft
+	codeWrongConstant  = 10164 // JSStreamWrongLastSequenceConstantErr, a cluster
+	codeNoStorage      = 10047 // JSStorageResourcesExceededErr
+	codeAccountStorage = 10002 // JSAccountResourcesExceededErr
+)
+
+// classify gives an error of the client library one of this package's names.
+func classify(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &api):
+		return fmt.Errorf("%w: %s (code %d)", classOf(api), api.Description, api.ErrorCode)
+	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrKeyDeleted),
+		errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrNoKeysFound):
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject),
+		errors.Is(err, jetstream.ErrInvalidKey), errors.Is(err, jetstream.ErrInvalidSubject):
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrRefused), errors.Is(err, ErrNotFound):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+func classOf(api *jetstream.APIError) error {
+	switch api.ErrorCode {
+	case codeWrongSequence, codeWrongConstant:
+		return ErrConflict
+	case codeStoreFailed:
+		if strings.HasPrefix(api.Description, "maximum ") {
+			return ErrFull
+		}
+		return ErrUnavailable
+	case codeNoStorage, codeAccountStorage:
+		return ErrFull
+	case codeInProcess:
+		return ErrUnavailable
+	case codeTooLarge:
+		return ErrRefused
+	}
+	switch {
+	case api.Code == 404:
+		return ErrNotFound
+	case api.Code >= 500:
+		return ErrUnavailable
+	}
+	return ErrRefused
+}

@@ -2,7 +2,14 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // Entry is one revision of a key.
@@ -11,39 +18,135 @@ type Entry struct {
 	Value    []byte
 	Revision uint64
 	Stored   time.Time // by the broker's clock
-	Deleted  bool
+	Deleted  bool      // deleted or expired
 }
 
-// Bucket is a key-value bucket.
-type Bucket struct{}
+// Bucket is a key-value bucket, as other NATS clients know it (JetStream ADR-8).
+//
+// Get may be answered by a replica that is a little behind: there is no
+// read-your-writes. Create and Update decide.
+type Bucket struct {
+	bus  *Bus
+	name string
+}
 
-// A WatchOption changes a watch.
-type WatchOption func()
+// Bucket returns a bucket without asking whether it exists.
+func (b *Bus) Bucket(name string) *Bucket { return &Bucket{bus: b, name: name} }
 
-// OnCurrent calls fn whenever a watch has passed on everything that was stored
-// when it started, and again after each reconnect.
-func OnCurrent(fn func()) WatchOption { panic("not yet") }
+const (
+	headerOperation = "KV-Operation"       // DEL, PURGE
+	headerMarker    = "Nats-Marker-Reason" // MaxAge: the server's own marker of an expired key
+)
 
-func (b *Bus) Bucket(name string) *Bucket { panic("not yet") }
+func (k *Bucket) stream() string            { return "KV_" + k.name }
+func (k *Bucket) subject(key string) string { return "$KV." + k.name + "." + key }
+func (k *Bucket) key(subject string) string { return strings.TrimPrefix(subject, k.subject("")) }
+func deletes(h nats.Header) bool            { return h.Get(headerOperation) != "" || h.Get(headerMarker) != "" }
+func (k *Bucket) fail(op, key string, err error) error {
+	return fmt.Errorf("%s %s/%s: %w", op, k.name, key, err)
+}
 
-func (k *Bucket) Get(ctx context.Context, key string) (Entry, error) { panic("not yet") }
+// Get returns the newest revision of a key.
+func (k *Bucket) Get(ctx context.Context, key string) (Entry, error) {
+	e, err := k.last(ctx, key)
+	if err == nil && e.Deleted {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Entry{}, k.fail("get", key, err)
+	}
+	return e, nil
+}
 
+// Put writes a key whatever it was.
 func (k *Bucket) Put(ctx context.Context, key string, value []byte) (uint64, error) {
-	panic("not yet")
+	revision, err := k.write(ctx, key, value, nats.Header{})
+	if err != nil {
+		return 0, k.fail("put", key, err)
+	}
+	return revision, nil
 }
 
+// Create writes a key that does not exist; else the error is ErrConflict.
 func (k *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	panic("not yet")
+	revision, err := k.write(ctx, key, value, expect(0))
+	if errors.Is(err, ErrConflict) {
+		// A deleted key has a last revision too.
+		if e, lastErr := k.last(ctx, key); lastErr == nil && e.Deleted {
+			revision, err = k.write(ctx, key, value, expect(e.Revision))
+		}
+	}
+	if err != nil {
+		return 0, k.fail("create", key, err)
+	}
+	return revision, nil
 }
 
+// Update writes a key whose revision is this one; else the error is ErrConflict.
+// After ErrUnavailable the value may be written or not: Get tells.
 func (k *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	panic("not yet")
+	next, err := k.write(ctx, key, value, expect(revision))
+	if err != nil {
+		return 0, k.fail("update", key, err)
+	}
+	return next, nil
 }
 
-func (k *Bucket) Delete(ctx context.Context, key string) error { panic("not yet") }
+// Delete deletes a key, whether it exists or not.
+func (k *Bucket) Delete(ctx context.Context, key string) error {
+	if _, err := k.write(ctx, key, nil, nats.Header{headerOperation: {"DEL"}}); err != nil {
+		return k.fail("delete", key, err)
+	}
+	return nil
+}
 
-func (k *Bucket) Keys(ctx context.Context) ([]string, error) { panic("not yet") }
+// Keys returns the keys that exist, in the order of their last writes.
+func (k *Bucket) Keys(ctx context.Context) ([]string, error) {
+	keys := []string{}
+	s := subscription{stream: k.stream(), filter: k.subject(">"), lastPerSubject: true, untilCurrent: true, headersOnly: true}
+	err := s.run(ctx, k.bus, func(d delivered) error {
+		if !deletes(d.Headers()) {
+			keys = append(keys, k.key(d.Subject()))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, k.fail("list", "", err)
+	}
+	return keys, nil
+}
 
-func (k *Bucket) Watch(ctx context.Context, filter string, fn func(Entry), opts ...WatchOption) error {
-	panic("not yet")
+func expect(revision uint64) nats.Header {
+	return nats.Header{headerExpectSequence: {strconv.FormatUint(revision, 10)}}
+}
+
+func (k *Bucket) write(ctx context.Context, key string, value []byte, header nats.Header) (uint64, error) {
+	ack, err := k.bus.put(ctx, &nats.Msg{Subject: k.subject(key), Header: header, Data: value})
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+func (k *Bucket) last(ctx context.Context, key string) (Entry, error) {
+	body, err := json.Marshal(get{Last: k.subject(key)})
+	if err != nil {
+		return Entry{}, err
+	}
+	reply, err := k.bus.request(ctx, directSubject(k.stream()), body)
+	if err == nil {
+		err = status(reply)
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	revision, err := strconv.ParseUint(reply.Header.Get(headerSequence), 10, 64)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%w: answer without a revision", ErrUnavailable)
+	}
+	stored, err := time.Parse(time.RFC3339Nano, reply.Header.Get(headerTimestamp))
+	if err != nil {
+		return Entry{}, fmt.Errorf("%w: answer without a time", ErrUnavailable)
+	}
+	return Entry{Key: key, Value: reply.Data, Revision: revision, Stored: stored, Deleted: deletes(reply.Header)}, nil
 }

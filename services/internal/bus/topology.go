@@ -1,6 +1,13 @@
 package bus
 
-// Streams, buckets and durable consumers.
+import (
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Streams, buckets and durable consumers. A durable's delivery and ack policies
+// cannot be changed, so its name has a version.
 const (
 	StreamAuth   = "AUTH"
 	StreamStatus = "STATUS"
@@ -14,3 +21,90 @@ const (
 	DurableStatus   = "status-v1"
 	DurableNotifier = "notifier-v1"
 )
+
+const (
+	// topologyVersion is written into the metadata of every stream and durable.
+	// It grows with every change of this file; an older program does not undo
+	// what a newer one provisioned.
+	topologyVersion = 1
+
+	maxEvent  = 64 << 10 // of an event; events.MaxSize
+	maxHeader = 4 << 10  // room for headers, in a stream's limit for one message
+	day       = 24 * time.Hour
+	gib       = 1 << 30
+	mib       = 1 << 20
+
+	// LeaseTTL is how long a key in the bucket LEASES lives without a write.
+	LeaseTTL = 30 * time.Second
+
+	ackWait = 30 * time.Second
+	// maxAckPending bounds what one consumer has in hand, and so its memory.
+	maxAckPending = 2048
+)
+
+// streams are the streams' settings. Full is an error that the publisher sees
+// (DiscardNew), never a silent loss; what is stored goes away by age, and in
+// STATUS by the number of a subject's messages, which is why it alone may not
+// deny deletion.
+func streams(replicas int) []jetstream.StreamConfig {
+	base := func(name, description string, subjects ...string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: name, Description: description, Subjects: subjects,
+			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
+			Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
+			MaxMsgSize: maxEvent + maxHeader, AllowDirect: true, DenyDelete: true, DenyPurge: true,
+			Duplicates: 10 * time.Minute, Metadata: metadata(),
+		}
+	}
+	auth := base(StreamAuth, "what the proxies observed of credentials", "auth.>")
+	auth.MaxAge, auth.MaxBytes = 14*day, gib
+
+	// Records do not age: the newest of each workload is its status.
+	status := base(StreamStatus, "the records of the workloads' status, and their history", "status.>")
+	status.MaxMsgsPerSubject, status.MaxBytes = 100, 2*gib
+	status.DenyDelete, status.DenyPurge = false, false
+
+	alert := base(StreamAlert, "receipts of the messages to people", "alert.>")
+	alert.MaxAge, alert.MaxBytes = 90*day, 512*mib
+
+	dead := base(StreamDead, "messages that no service could use, with the reason in their headers", "dead.>")
+	dead.MaxAge, dead.MaxBytes = 30*day, 256*mib
+	dead.MaxMsgSize += 2 * maxHeader // the original, its headers and ours
+	return []jetstream.StreamConfig{auth, status, alert, dead}
+}
+
+// buckets are the key-value buckets' settings.
+func buckets(replicas int) []jetstream.KeyValueConfig {
+	return []jetstream.KeyValueConfig{{
+		Bucket: BucketLeases, Description: "who serves what now, and who leads", Replicas: replicas,
+		History: 1, TTL: LeaseTTL, LimitMarkerTTL: time.Minute, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage,
+	}, {
+		Bucket: BucketDeliveries, Description: "what each receiver was told of each workload", Replicas: replicas,
+		History: 1, MaxBytes: gib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage,
+	}, {
+		Bucket: BucketSilences, Description: "what receivers are not told for a while", Replicas: replicas,
+		History: 5, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage,
+	}}
+}
+
+// durable is a durable consumer and its stream.
+type durable struct {
+	stream string
+	config jetstream.ConsumerConfig
+}
+
+// durables never give up on a message: their services end it, by acknowledging
+// it or by sending it to DEAD.
+func durables() []durable {
+	base := func(name, description, filter string) jetstream.ConsumerConfig {
+		return jetstream.ConsumerConfig{
+			Durable: name, Description: description, FilterSubject: filter,
+			DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending, Metadata: metadata(),
+		}
+	}
+	return []durable{
+		{StreamAuth, base(DurableStatus, "observations to the status service", "auth.>")},
+		{StreamStatus, base(DurableNotifier, "records to the notifier", "status.>")},
+	}
+}

@@ -1,19 +1,36 @@
-// Package natsd embeds a nats-server with JetStream for `authwatch run`.
+// Package natsd embeds a nats-server with JetStream, for `authwatch run`: no
+// broker to install, and no port unless asked for.
 package natsd
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/authwatch/authwatch/services/internal/config"
 )
 
-// User may log in from the network. Password is plain text or a bcrypt hash.
+const (
+	serverName = "authwatch"
+	maxPayload = 256 << 10
+	// maxStore bounds what all streams together may take of the disk. Without it
+	// the server takes three quarters of what is free when it starts.
+	maxStore     = 8 << 30
+	startTimeout = 30 * time.Second
+)
+
+// User may log in from the network.
 type User struct {
-	Name      string
-	Password  config.Secret
-	Publish   []string // subjects; both empty: everything
-	Subscribe []string
+	Name     string
+	Password config.Secret // plain, or a bcrypt hash ($2a$…)
+	// Subjects; both empty: everything.
+	Publish, Subscribe []string
 }
 
 // Options say where the server keeps its data and whether it listens.
@@ -22,22 +39,122 @@ type Options struct {
 	Listen string // host:port; empty: in-process connections only
 	Users  []User // of network clients; none: no login, on loopback only
 	Log    *slog.Logger
+
+	// NoSync leaves it to the operating system when to write to the disk: a power
+	// cut loses what was acknowledged, and more. For tests.
+	NoSync bool
+	// Cluster makes the server one of several. For tests.
+	Cluster *Cluster
+}
+
+// Cluster names a server's place among its peers.
+type Cluster struct {
+	Server string // the server's own name
+	Listen string // for the peers
+	Routes []string
 }
 
 // Server is a running nats-server.
-type Server struct{}
+type Server struct {
+	server *server.Server
+	lock   *os.File
+	log    *slog.Logger
+}
 
-// Start starts a server and returns when it is ready.
-func Start(o Options) (*Server, error) { panic("not yet") }
+// Start starts a server and returns when it is ready. The folder is its own: a
+// second process gets an error.
+func Start(o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Dir == "" {
+		return nil, errors.New("nats: no folder for the data")
+	}
+	options, err := o.server()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	ns, err := server.NewServer(options)
+	if err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	s := &Server{server: ns, lock: lock, log: o.Log}
+	ns.SetLoggerV2(logger{o.Log}, false, false, false)
+	ns.Start()
+	if err := s.await(o.Cluster != nil); err != nil {
+		s.Shutdown()
+		return nil, err
+	}
+	o.Log.Info("embedded nats-server is ready", "dir", o.Dir, "listen", o.Listen, "version", server.VERSION)
+	return s, nil
+}
 
-// InProcessConn implements nats.InProcessConnProvider.
-func (s *Server) InProcessConn() (net.Conn, error) { panic("not yet") }
+func (o Options) server() (*server.Options, error) {
+	options := &server.Options{
+		ServerName:        serverName,
+		DontListen:        o.Listen == "",
+		NoSigs:            true,
+		JetStream:         true,
+		StoreDir:          filepath.Join(o.Dir, "jetstream"),
+		JetStreamMaxStore: maxStore,
+		SyncAlways:        !o.NoSync,
+		MaxPayload:        maxPayload,
+		NoSystemAccount:   o.Cluster == nil,
+	}
+	if err := o.listen(options); err != nil {
+		return nil, err
+	}
+	if o.Cluster != nil {
+		if err := o.Cluster.apply(options); err != nil {
+			return nil, err
+		}
+	}
+	return options, nil
+}
 
-// ClientURL is where network clients connect; empty without Listen.
-func (s *Server) ClientURL() string { panic("not yet") }
+// await waits until the server takes connections and JetStream answers. A server
+// of a cluster is ready later, when its peers are.
+func (s *Server) await(clustered bool) error {
+	if !s.server.ReadyForConnections(startTimeout) {
+		return errors.New("nats: the embedded server does not start; its log says why")
+	}
+	if clustered {
+		return nil
+	}
+	return s.Ready()
+}
 
 // Ready reports why the server is not ready.
-func (s *Server) Ready() error { panic("not yet") }
+func (s *Server) Ready() error {
+	h := s.server.Healthz(&server.HealthzOptions{})
+	if h.StatusCode != 200 {
+		return fmt.Errorf("nats: embedded server: %s %s", h.Status, h.Error)
+	}
+	return nil
+}
 
-// Shutdown stops the server and waits until everything is on disk.
-func (s *Server) Shutdown() { panic("not yet") }
+// InProcessConn implements nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
+
+// ClientURL is where network clients connect; empty without Listen.
+func (s *Server) ClientURL() string {
+	if s.server.Addr() == nil {
+		return ""
+	}
+	return s.server.ClientURL()
+}
+
+// Shutdown stops the server, waits until its files are closed and gives the
+// folder free.
+func (s *Server) Shutdown() {
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+	if err := s.lock.Close(); err != nil {
+		s.log.Warn("lock of the data folder is not released", "err", err)
+	}
+}

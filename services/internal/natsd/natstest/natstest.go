@@ -2,33 +2,131 @@
 package natstest
 
 import (
+	"context"
+	"net"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/natsd"
 )
 
 // Server is a nats-server on a folder of its own that can be stopped and
-// started again on the same folder and port.
-type Server struct{ *natsd.Server }
+// started again on the same folder and port. Nothing is synced to the disk.
+type Server struct {
+	t       testing.TB
+	options natsd.Options
+
+	mu sync.Mutex
+	*natsd.Server
+}
 
 // An Option changes the server.
 type Option func(*natsd.Options)
 
 // Listen opens a port on loopback; it stays the same over Restart.
-func Listen() Option { panic("not yet") }
+func Listen() Option { return func(o *natsd.Options) { o.Listen = "127.0.0.1:0" } }
+
+// Users are who may log in, on a port of loopback.
+func Users(users ...natsd.User) Option {
+	return func(o *natsd.Options) { o.Listen, o.Users = "127.0.0.1:0", users }
+}
+
+// Sync writes to the disk as production does.
+func Sync() Option { return func(o *natsd.Options) { o.NoSync = false } }
 
 // Run starts a server that ends with the test.
-func Run(t testing.TB, opts ...Option) *Server { panic("not yet") }
+func Run(t testing.TB, opts ...Option) *Server {
+	t.Helper()
+	s := &Server{t: t, options: natsd.Options{Dir: t.TempDir(), NoSync: true}}
+	for _, o := range opts {
+		o(&s.options)
+	}
+	s.start()
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func (s *Server) start() {
+	s.t.Helper()
+	ns, err := natsd.Start(s.options)
+	require.NoError(s.t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Server = ns
+	if url := ns.ClientURL(); url != "" {
+		s.options.Listen = url[len("nats://"):]
+	}
+}
 
 // Stop stops the server; its clients lose their connections.
-func (s *Server) Stop() { panic("not yet") }
+func (s *Server) Stop() {
+	s.mu.Lock()
+	ns := s.Server
+	s.Server = nil
+	s.mu.Unlock()
+	if ns != nil {
+		ns.Shutdown()
+	}
+}
 
 // Restart stops the server if it runs and starts it on the same folder and port.
-func (s *Server) Restart() { panic("not yet") }
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	s.start()
+}
+
+// InProcessConn implements nats.InProcessConnProvider over restarts.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Server == nil {
+		return nil, net.ErrClosed
+	}
+	return s.Server.InProcessConn()
+}
 
 // Bus returns a bus on a server of its own, with the topology.
-func Bus(t testing.TB) *bus.Bus { panic("not yet") }
+func Bus(t testing.TB) *bus.Bus {
+	t.Helper()
+	return Run(t).Bus(t)
+}
 
-// Connect returns a bus on s, without provisioning. It ends with the test.
-func (s *Server) Connect(t testing.TB, o ...func(*bus.Options)) *bus.Bus { panic("not yet") }
+// Bus returns a bus on s, with the topology. It ends with the test.
+func (s *Server) Bus(t testing.TB, opts ...func(*bus.Options)) *bus.Bus {
+	t.Helper()
+	b := s.Connect(t, opts...)
+	Provision(t, b, 1)
+	return b
+}
+
+// Connect returns a bus on s that provisions nothing. It ends with the test.
+func (s *Server) Connect(t testing.TB, opts ...func(*bus.Options)) *bus.Bus {
+	t.Helper()
+	o := bus.Options{Name: "test", InProcess: s}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	b, err := bus.Connect(o)
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// Provision provisions as soon as the bus is connected.
+func Provision(t testing.TB, b *bus.Bus, replicas int) {
+	t.Helper()
+	var err error
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) {
+		if err = b.Provision(context.WithoutCancel(t.Context()), replicas); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	require.NoError(t, err)
+}

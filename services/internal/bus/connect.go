@@ -1,0 +1,140 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+// options are those of a connection that never gives up and never buffers: with
+// the client's reconnect buffer a publish that was reported as failed arrives
+// later as a ghost.
+func (b *Bus) options(o Options) ([]nats.Option, error) {
+	options := []nats.Option{
+		nats.Name(o.Name),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1),
+		nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(250*time.Millisecond, time.Second),
+		nats.PingInterval(20 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.Timeout(5 * time.Second),
+		nats.CustomInboxPrefix(InboxPrefix(o.User)),
+		nats.ConnectHandler(func(nc *nats.Conn) { b.connected(nc) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { b.connected(nc) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.disconnected(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.log.Debug("bus is still unreachable", "err", withoutSecrets(err))
+			b.canary.failed(withoutSecrets(err))
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) { b.asyncError(s, err) }),
+	}
+	if o.InProcess != nil {
+		options = append(options, nats.InProcessServer(o.InProcess))
+	}
+	auth, err := authentication(o)
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, auth...)
+	if o.TLSCA != "" {
+		options = append(options, nats.RootCAs(o.TLSCA))
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return nil, errors.New("nats: a client certificate needs both its certificate and its key")
+	}
+	if o.TLSCert != "" {
+		options = append(options, nats.ClientCert(o.TLSCert, o.TLSKey))
+	}
+	return options, nil
+}
+
+func authentication(o Options) ([]nats.Option, error) {
+	switch {
+	case o.CredentialsFile != "":
+		if _, err := os.Stat(o.CredentialsFile); err != nil {
+			return nil, fmt.Errorf("nats: %w", err)
+		}
+		return []nats.Option{nats.UserCredentials(o.CredentialsFile)}, nil
+	case o.User == "":
+		return nil, nil
+	}
+	if _, err := config.ReadSecret(o.Password, o.PasswordFile); err != nil {
+		return nil, fmt.Errorf("nats: password of %s: %w", o.User, err)
+	}
+	// Read at every connect: a password that was changed is used without a restart.
+	return []nats.Option{nats.UserInfoHandler(func() (string, string) {
+		password, err := config.ReadSecret(o.Password, o.PasswordFile)
+		if err != nil {
+			o.Log.Warn("password cannot be read", "user", o.User, "err", err)
+		}
+		return o.User, password.Reveal()
+	})}, nil
+}
+
+// InboxPrefix is where a user receives replies. A prefix of its own keeps users
+// from reading one another's.
+func InboxPrefix(user string) string {
+	if user == "" {
+		return "_INBOX"
+	}
+	return "_INBOX_" + keySafe(user)
+}
+
+func (b *Bus) connected(nc *nats.Conn) {
+	b.log.Info("bus is connected", "server", nc.ConnectedServerName())
+	b.metrics.connected.Set(1)
+	b.calls.connected()
+	b.streams.forget()
+	b.canary.soon()
+}
+
+func (b *Bus) disconnected(err error) {
+	b.metrics.connected.Set(0)
+	b.streams.forget()
+	b.calls.disconnected()
+	if err == nil { // closed by ourselves
+		return
+	}
+	b.log.Warn("bus is disconnected", "err", withoutSecrets(err))
+	b.canary.failed(withoutSecrets(err))
+}
+
+func (b *Bus) asyncError(s *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		b.log.Error("bus denied an operation", "err", err)
+		b.metrics.denied.Inc()
+		b.calls.denied(err)
+		return
+	}
+	subject := ""
+	if s != nil {
+		subject = s.Subject
+	}
+	b.log.Warn("bus reported an error", "subject", subject, "err", withoutSecrets(err))
+	b.canary.failed(withoutSecrets(err))
+}
+
+var userinfo = regexp.MustCompile(`//[^/@\s]*@`)
+
+// withoutSecrets takes the user and password of a URL out of an error.
+func withoutSecrets(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "@") {
+		return err
+	}
+	return errors.New(userinfo.ReplaceAllString(err.Error(), "//"))
+}
+
+var unsafeInKey = regexp.MustCompile(`[^A-Za-z0-9_-]`)
+
+// keySafe makes one token of a subject or key out of any name.
+func keySafe(s string) string { return unsafeInKey.ReplaceAllString(s, "_") }

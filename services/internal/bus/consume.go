@@ -1,0 +1,149 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Consumer names a durable consumer that exists (see Provision).
+type Consumer struct {
+	Stream  string
+	Durable string
+	Workers int    // handlers at the same time, of different workloads; 0 means 16
+	Service string // dead letters go to dead.<service>; empty: the durable without its version
+}
+
+const (
+	defaultWorkers = 16
+	// drainTimeout is how long the handlers in progress may take when ctx ends.
+	drainTimeout = 5 * time.Second
+	lagInterval  = 10 * time.Second
+)
+
+var durableVersion = regexp.MustCompile(`-v[0-9]+$`)
+
+// Consume passes messages to h until ctx ends; then it pulls no more, lets the
+// handlers in progress finish for a bounded time and returns nil.
+//
+// The messages of one workload (the last token of the subject) are handled one
+// after the other in the order of their delivery; those of others at the same
+// time. What h returns decides: nil acknowledges, and waits until the server
+// has that; [Terminal] sends the message to DEAD; any other error keeps it and
+// calls h again after a growing pause, while the later messages of its workload
+// wait and those of the others do not. What is no event goes to DEAD without h.
+//
+// A message is delivered again whenever its acknowledgement was lost, and then
+// perhaps after later ones: h must be idempotent and must not rely on order
+// over restarts or between replicas.
+func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, Message) error) error {
+	if c.Workers <= 0 {
+		c.Workers = defaultWorkers
+	}
+	if c.Service == "" {
+		c.Service = durableVersion.ReplaceAllString(c.Durable, "")
+	}
+	w := newWork(b, c, h)
+	stop := w.start(ctx)
+	defer stop()
+	var pause backoff
+	for ctx.Err() == nil {
+		err := b.pull(ctx, c, w, pause.reset)
+		if ctx.Err() != nil {
+			break
+		}
+		b.log.Warn("consumer is interrupted", "stream", c.Stream, "durable", c.Durable, "err", err)
+		b.heal(ctx, err)
+		pause.wait(ctx)
+	}
+	return nil
+}
+
+// pull hands messages to w until ctx ends or the durable has to be looked for
+// again: it was deleted, or nothing is heard of it. The client library goes on
+// asking a durable that is gone, and never notices a new one of its name.
+func (b *Bus) pull(ctx context.Context, c Consumer, w *work, alive func()) error {
+	durable, err := b.bind(ctx, c)
+	if err != nil {
+		return err
+	}
+	b.streams.forget()
+	created, err := b.created(ctx, c.Stream)
+	if err != nil {
+		return err
+	}
+	alive()
+	w.begin(durable.CachedInfo(), created)
+	lost := make(chan error, 1)
+	loop, err := durable.Consume(w.add,
+		jetstream.PullMaxMessages(512), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			if gone(err) {
+				select {
+				case lost <- err:
+				default:
+				}
+			}
+		}))
+	if err != nil {
+		return classify(err)
+	}
+	defer func() {
+		loop.Stop()
+		<-loop.Closed()
+	}()
+	b.log.Info("consumer is started", "stream", c.Stream, "durable", c.Durable)
+	ticker := time.NewTicker(lagInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-lost:
+			return err
+		case <-ticker.C:
+			if _, err := b.bind(ctx, c); errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+	}
+}
+
+// gone reports whether an error may mean that the durable is no more.
+func gone(err error) bool {
+	return errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
+		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoHeartbeat) || errors.Is(err, jetstream.ErrConnectionClosed)
+}
+
+// bind looks the durable up, and its lag with it.
+func (b *Bus) bind(ctx context.Context, c Consumer) (jetstream.Consumer, error) {
+	var durable jetstream.Consumer
+	err := b.do(ctx, "$JS.API.CONSUMER.INFO."+c.Stream+"."+c.Durable, func(ctx context.Context) (err error) {
+		durable, err = b.js.Consumer(ctx, c.Stream, c.Durable)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s of %s: %w", c.Durable, c.Stream, err)
+	}
+	info := durable.CachedInfo()
+	b.metrics.pending.WithLabelValues(c.Stream, c.Durable).Set(float64(info.NumPending))
+	b.metrics.unconfirmed.WithLabelValues(c.Stream, c.Durable).Set(float64(info.NumAckPending))
+	b.metrics.redelivered.WithLabelValues(c.Stream, c.Durable).Set(float64(info.NumRedelivered))
+	return durable, nil
+}
+
+// heal puts back what was deleted, where this bus owns the topology.
+func (b *Bus) heal(ctx context.Context, err error) {
+	replicas := b.replicas.Load()
+	if replicas == 0 || !errors.Is(err, ErrNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
+		return
+	}
+	if err := b.Provision(ctx, int(replicas)); err != nil {
+		b.log.Warn("topology is not restored", "err", err)
+	}
+}

@@ -1,0 +1,88 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Headers of a dead letter. Its own headers are kept; those that NATS acts on
+// get the prefix Dead-.
+const (
+	HeaderDeadReason   = "Dead-Reason"
+	HeaderDeadStream   = "Dead-Stream"
+	HeaderDeadSequence = "Dead-Sequence"
+	HeaderDeadSubject  = "Dead-Subject"
+)
+
+const maxReason = 512
+
+// DeadSubject is where a service sends what it cannot use.
+func DeadSubject(service string) string { return "dead." + service }
+
+// bury copies a message to DEAD, bytes and headers as they came, and terminates
+// it when the copy is stored. The original stays in its stream until its age
+// ends it, so a full DEAD loses nothing that cannot be found: it is said, and
+// the next messages are not held up.
+func (w *work) bury(ctx context.Context, it *item) error {
+	b, reason := w.bus, events.CleanText(it.dead.Error(), maxReason)
+	log := b.log.With("service", w.c.Service, "stream", w.c.Stream, "subject", it.Subject(),
+		"sequence", it.meta.Sequence.Stream, "reason", reason)
+	_, err := b.put(ctx, deadLetter(w.c, it, reason))
+	switch {
+	case err == nil:
+		log.Error("message goes to the dead letters")
+		b.metrics.dead.WithLabelValues(w.c.Service, "stored").Inc()
+	case errors.Is(err, ErrFull):
+		log.Error("message is given up on and DEAD is full: it stays in its stream alone", "err", err)
+		b.metrics.dead.WithLabelValues(w.c.Service, "full").Inc()
+	default:
+		if ctx.Err() == nil {
+			log.Warn("dead letter is not stored, will retry", "err", err)
+		}
+		return fmt.Errorf("dead letter: %w", err)
+	}
+	w.count("dead")
+	if err := it.TermWithReason(reason); err != nil {
+		log.Debug("message is not terminated", "err", err) // it comes again and is buried again, as a duplicate
+	}
+	return nil
+}
+
+func deadLetter(c Consumer, it *item, reason string) *nats.Msg {
+	header := nats.Header{}
+	for name, values := range it.Headers() {
+		if !plainHeader(name) {
+			continue
+		}
+		if strings.HasPrefix(strings.ToLower(name), "nats-") {
+			name = "Dead-" + name
+		}
+		header[name] = values
+	}
+	sequence := strconv.FormatUint(it.meta.Sequence.Stream, 10)
+	header.Set(HeaderDeadReason, reason)
+	header.Set(HeaderDeadStream, c.Stream)
+	header.Set(HeaderDeadSequence, sequence)
+	header.Set(HeaderDeadSubject, it.Subject())
+	header.Set(events.HeaderMsgID, fmt.Sprintf("%s#%s@%d", c.Durable, sequence, it.created.Unix()))
+	return &nats.Msg{Subject: DeadSubject(c.Service), Header: header, Data: it.Data()}
+}
+
+// plainHeader reports whether the name is a token (RFC 9110 section 5.6.2): the
+// server drops a message with any other.
+func plainHeader(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -1,0 +1,54 @@
+package bus
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/nats-io/nats.go"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Message is an event as it is stored in a stream.
+type Message struct {
+	Event      event.Event
+	Subject    string
+	Sequence   uint64
+	Stored     time.Time // by the broker's clock
+	Created    time.Time // of the stream: sequences start over when it is created anew
+	Deliveries int       // 1 the first time; 0 when it was read, not delivered
+}
+
+// Headers of a direct get's answer (JetStream ADR-31).
+const (
+	headerStream    = "Nats-Stream"
+	headerSubject   = "Nats-Subject"
+	headerSequence  = "Nats-Sequence"
+	headerTimestamp = "Nats-Time-Stamp"
+	headerPending   = "Nats-Num-Pending"
+)
+
+// decode reads the answer to a direct get. With ErrMalformed everything but the
+// event is filled in.
+func decode(m *nats.Msg, created time.Time) (Message, error) {
+	sequence, err := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
+	if err != nil {
+		return Message{}, fmt.Errorf("%w: answer without a sequence", ErrUnavailable)
+	}
+	stored, err := time.Parse(time.RFC3339Nano, m.Header.Get(headerTimestamp))
+	if err != nil {
+		return Message{}, fmt.Errorf("%w: answer without a time", ErrUnavailable)
+	}
+	out := Message{Subject: m.Header.Get(headerSubject), Sequence: sequence, Stored: stored, Created: created}
+	out.Event, err = events.Unmarshal(m.Header, m.Data)
+	if err != nil {
+		return out, malformed(out, err)
+	}
+	return out, nil
+}
+
+func malformed(m Message, err error) error {
+	return fmt.Errorf("%w: %s at %d: %w", ErrMalformed, m.Subject, m.Sequence, err)
+}

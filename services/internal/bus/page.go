@@ -1,0 +1,88 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A page is read with one request (JetStream ADR-31, batch).
+const (
+	pageMessages = 512
+	pageBytes    = 4 << 20
+)
+
+// pages passes every event on a filter from a sequence on to fn, in order.
+func (b *Bus) pages(ctx context.Context, stream, filter string, from uint64, fn func(Message) error) error {
+	for from = max(from, 1); ; {
+		raw, more, err := b.page(ctx, stream, filter, from)
+		if err != nil {
+			return fmt.Errorf("read %s %s: %w", stream, filter, ignore(err, ErrNotFound))
+		}
+		created, err := b.created(ctx, stream)
+		if err != nil {
+			return err
+		}
+		for _, reply := range raw {
+			m, err := decode(reply, created)
+			if m.Sequence > 0 {
+				from = m.Sequence + 1
+			}
+			if errors.Is(err, ErrMalformed) {
+				b.skip(stream, err)
+				continue
+			}
+			if err == nil {
+				err = fn(m)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// page returns the raw messages of one request and whether there are more.
+func (b *Bus) page(ctx context.Context, stream, filter string, from uint64) (raw []*nats.Msg, more bool, err error) {
+	body, err := json.Marshal(get{Next: filter, Sequence: from, Batch: pageMessages, MaxBytes: pageBytes})
+	if err != nil {
+		return nil, false, err
+	}
+	inbox := b.nc.NewRespInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, false, classify(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	err = b.do(ctx, directSubject(stream), func(ctx context.Context) error {
+		if err := b.nc.PublishRequest(directSubject(stream), inbox, body); err != nil {
+			return err
+		}
+		for {
+			m, err := sub.NextMsgWithContext(ctx)
+			if err != nil {
+				return err
+			}
+			if m.Header.Get("Status") == "204" { // the end of the batch
+				pending, err := strconv.ParseUint(m.Header.Get(headerPending), 10, 64)
+				more = err == nil && pending > 0 && len(raw) > 0
+				return nil
+			}
+			if err := status(m); err != nil {
+				return err
+			}
+			raw = append(raw, m)
+		}
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, false, nil
+	}
+	return raw, more, err
+}

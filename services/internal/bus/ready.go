@@ -1,0 +1,93 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A server calls itself healthy for many seconds after its cluster lost its
+// quorum. What counts is a write that was acknowledged.
+const (
+	canaryInterval = 5 * time.Second
+	canaryRetry    = time.Second
+	canaryMaxAge   = 15 * time.Second
+)
+
+// canary is a write to the bucket LEASES, again and again.
+type canary struct {
+	name string
+	kick chan struct{}
+
+	mu   sync.Mutex
+	last time.Time // acknowledged
+	err  error     // since then
+}
+
+func (c *canary) succeeded() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.err = time.Now(), nil
+}
+
+func (c *canary) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+}
+
+// soon asks for a write without waiting for the next turn.
+func (c *canary) soon() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (c *canary) state(now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errors.Is(c.err, ErrRefused):
+		return fmt.Errorf("bus: %w", c.err)
+	case !c.last.IsZero() && now.Sub(c.last) <= canaryMaxAge:
+		return nil
+	case c.err != nil:
+		return fmt.Errorf("bus: no write is acknowledged: %w", c.err)
+	}
+	return errors.New("bus: no write was acknowledged yet")
+}
+
+// Ready reports why the bus cannot be relied on: no write was acknowledged
+// lately, or the user lacks a permission.
+func (b *Bus) Ready() error { return b.canary.state(time.Now()) }
+
+// beat writes the canary until ctx ends.
+func (b *Bus) beat(ctx context.Context) {
+	leases := b.Bucket(BucketLeases)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.canary.kick:
+		case <-timer.C:
+		}
+		next := canaryInterval
+		if _, err := leases.Put(ctx, "canary."+b.canary.name, []byte(time.Now().UTC().Format(time.RFC3339Nano))); err != nil {
+			b.canary.failed(err)
+			next = canaryRetry
+		} else {
+			b.canary.succeeded()
+		}
+		ready := 0.0
+		if b.Ready() == nil {
+			ready = 1
+		}
+		b.metrics.ready.Set(ready)
+		timer.Reset(next)
+	}
+}

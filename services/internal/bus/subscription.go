@@ -1,0 +1,135 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// Ephemeral consumers live in one server's memory and end by themselves when
+// nobody pulls from them: deleting them would need a permission that also
+// deletes durables.
+const (
+	ephemeralIdle      = 30 * time.Second
+	ephemeralHeartbeat = 3 * time.Second
+	ephemeralPull      = 1024
+)
+
+// delivered is a message as a consumer hands it out.
+type delivered struct {
+	jetstream.Msg
+	meta *jetstream.MsgMetadata
+}
+
+// subscription reads a stream in order through an ephemeral consumer.
+type subscription struct {
+	stream, filter string
+	from           uint64 // 0: only what is stored from now on
+	lastPerSubject bool   // only the newest message of each subject, whatever from is
+	untilCurrent   bool   // end when everything stored so far was passed on
+	headersOnly    bool
+
+	current func()                // everything stored so far was passed on; may be nil
+	started func(position uint64) // the position before the first message; may be nil
+}
+
+// run passes messages to fn until ctx ends, fn fails, or the order is broken by
+// a lost consumer or connection: then the caller starts again.
+func (s subscription) run(ctx context.Context, b *Bus, fn func(delivered) error) error {
+	consumer, err := s.create(ctx, b)
+	if err != nil {
+		return err
+	}
+	info := consumer.CachedInfo()
+	if s.started != nil {
+		s.started(info.Delivered.Stream)
+	}
+	waiting := true // for current
+	if info.NumPending == 0 {
+		waiting = false
+		if s.current != nil {
+			s.current()
+		}
+		if s.untilCurrent {
+			return nil
+		}
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(ephemeralPull), jetstream.PullHeartbeat(ephemeralHeartbeat),
+		jetstream.PullExpiry(4*ephemeralHeartbeat))
+	if err != nil {
+		return classify(err)
+	}
+	defer messages.Stop()
+	for expected := uint64(1); ; expected++ {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return s.interrupted(err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		if meta.Sequence.Consumer != expected {
+			return s.interrupted(fmt.Errorf("message %d came as number %d", expected, meta.Sequence.Consumer))
+		}
+		if err := fn(delivered{m, meta}); err != nil {
+			return handlerError{err}
+		}
+		if waiting && meta.NumPending == 0 {
+			waiting = false
+			if s.current != nil {
+				s.current()
+			}
+			if s.untilCurrent {
+				return nil
+			}
+		}
+	}
+}
+
+// handlerError tells the error of the caller's function from those of the bus.
+type handlerError struct{ error }
+
+func (e handlerError) Unwrap() error { return e.error }
+
+func (s subscription) interrupted(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("follow %s %s: %w: %w", s.stream, s.filter, ErrUnavailable, err)
+}
+
+func (s subscription) create(ctx context.Context, b *Bus) (jetstream.Consumer, error) {
+	cfg := jetstream.ConsumerConfig{
+		Name:              "read-" + nuid.Next(),
+		FilterSubject:     s.filter,
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       s.from,
+		MaxDeliver:        1,
+		Replicas:          1,
+		MemoryStorage:     true,
+		InactiveThreshold: ephemeralIdle,
+		HeadersOnly:       s.headersOnly,
+	}
+	switch {
+	case s.lastPerSubject:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverLastPerSubjectPolicy, 0
+	case s.from == 0:
+		cfg.DeliverPolicy = jetstream.DeliverNewPolicy
+	}
+	var consumer jetstream.Consumer
+	subject := "$JS.API.CONSUMER.CREATE." + s.stream + "." + cfg.Name + ">"
+	err := b.do(ctx, subject, func(ctx context.Context) (err error) {
+		consumer, err = b.js.CreateConsumer(ctx, s.stream, cfg)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("follow %s %s: %w", s.stream, s.filter, err)
+	}
+	return consumer, nil
+}

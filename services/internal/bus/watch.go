@@ -1,0 +1,59 @@
+package bus
+
+import "context"
+
+// A WatchOption changes a watch.
+type WatchOption func(*watch)
+
+// OnCurrent calls fn whenever a watch has passed on everything that was stored
+// when it started, and again after each interruption.
+func OnCurrent(fn func()) WatchOption { return func(w *watch) { w.current = fn } }
+
+type watch struct {
+	current func()
+	seen    map[string]uint64 // the keys that the caller believes to exist
+}
+
+// Watch passes the newest revision of every key on a filter to fn ("proxy.*",
+// ">"), then every change, until ctx ends. After an interruption it passes on
+// what changed meanwhile; a key that vanished without a trace comes as deleted.
+func (k *Bucket) Watch(ctx context.Context, filter string, fn func(Entry), opts ...WatchOption) error {
+	w := watch{current: func() {}, seen: map[string]uint64{}}
+	for _, o := range opts {
+		o(&w)
+	}
+	return k.bus.keep(ctx, "watch "+k.name+" "+filter, func(ctx context.Context, alive func()) error {
+		stale := make(map[string]bool, len(w.seen)) // not met again yet
+		for key := range w.seen {
+			stale[key] = true
+		}
+		s := subscription{stream: k.stream(), filter: k.subject(filter), lastPerSubject: true}
+		s.current = func() {
+			alive()
+			for key := range stale {
+				fn(Entry{Key: key, Revision: w.seen[key], Deleted: true})
+				delete(w.seen, key)
+			}
+			clear(stale)
+			w.current()
+		}
+		return s.run(ctx, k.bus, func(d delivered) error {
+			e := Entry{
+				Key: k.key(d.Subject()), Value: d.Data(), Revision: d.meta.Sequence.Stream,
+				Stored: d.meta.Timestamp, Deleted: deletes(d.Headers()),
+			}
+			known, met := w.seen[e.Key], stale[e.Key]
+			delete(stale, e.Key)
+			switch {
+			case met && known == e.Revision:
+				return nil // the caller has it from before the interruption
+			case e.Deleted:
+				delete(w.seen, e.Key)
+			default:
+				w.seen[e.Key] = e.Revision
+			}
+			fn(e)
+			return nil
+		})
+	})
+}

@@ -1,0 +1,95 @@
+package natsd
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// listen fills in the network side: where, and who may log in. In-process
+// connections need no login as long as nobody logs in from the network.
+func (o Options) listen(options *server.Options) error {
+	if o.Listen == "" {
+		return nil
+	}
+	host, port, err := splitHostPort(o.Listen)
+	if err != nil {
+		return fmt.Errorf("nats.listen %s: %w", o.Listen, err)
+	}
+	if len(o.Users) == 0 && !loopback(host) {
+		return fmt.Errorf("nats.listen %s is not loopback: nats.users is required", o.Listen)
+	}
+	options.Host, options.Port = host, port
+	for _, u := range o.Users {
+		if u.Name == "" || u.Password == "" {
+			return fmt.Errorf("nats.users: user %q needs a name and a password", u.Name)
+		}
+		options.Users = append(options.Users, &server.User{
+			Username: u.Name, Password: u.Password.Reveal(), Permissions: u.permissions(),
+		})
+	}
+	return nil
+}
+
+func (u User) permissions() *server.Permissions {
+	if len(u.Publish) == 0 && len(u.Subscribe) == 0 {
+		return nil
+	}
+	// An empty list would allow everything.
+	return &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: orNothing(u.Publish)},
+		Subscribe: &server.SubjectPermission{Allow: orNothing(u.Subscribe)},
+	}
+}
+
+func orNothing(subjects []string) []string {
+	if len(subjects) == 0 {
+		return []string{"nothing"}
+	}
+	return subjects
+}
+
+func (c *Cluster) apply(options *server.Options) error {
+	host, port, err := splitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("nats cluster %s: %w", c.Listen, err)
+	}
+	options.ServerName = c.Server
+	options.Cluster = server.ClusterOpts{Name: "authwatch", Host: host, Port: port}
+	for _, r := range c.Routes {
+		u, err := url.Parse(r)
+		if err != nil {
+			return fmt.Errorf("nats cluster: route: %w", err)
+		}
+		options.Routes = append(options.Routes, u)
+	}
+	return nil
+}
+
+func splitHostPort(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	number, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("port %q is no number", text)
+	}
+	if number == 0 {
+		return host, server.RANDOM_PORT, nil
+	}
+	return host, int(number), nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
