@@ -16,7 +16,8 @@ const redacted = "<redacted>"
 const maxSecret = 64 << 10
 
 // Secret is a value that prints as <redacted> wherever fmt, slog or an encoder
-// meets it. Only [Secret.Reveal] gives it away.
+// meets it. Only [Secret.Reveal] gives it away, and an unexported field printed
+// with %+v: fmt calls no methods there.
 type Secret string
 
 // Reveal returns the value itself, for the one place that sends it.
