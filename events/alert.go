@@ -1,5 +1,7 @@
 package events
 
+import "encoding/json"
+
 // What an alert says. The type of its CloudEvent is "alert." and the kind.
 const (
 	KindOpened   = "opened"
@@ -26,5 +28,14 @@ type Alert struct {
 	Receiver  string   `json:"receiver"`
 	Title     string   `json:"title"`
 	Text      string   `json:"text"`
-	Workloads []Record `json:"workloads"`
+	Workloads []Record `json:"workloads"` // always an array, of none in a test message
+}
+
+// MarshalJSON writes an array for no workloads too.
+func (a Alert) MarshalJSON() ([]byte, error) {
+	type plain Alert
+	if a.Workloads == nil {
+		a.Workloads = []Record{}
+	}
+	return json.Marshal(plain(a))
 }

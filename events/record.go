@@ -28,11 +28,12 @@ type Record struct {
 	Since    time.Time         `json:"since"`              // when Status began, by the broker's clock
 	// Reason is the machine-readable cause of Status: an OAuth error code
 	// ("invalid_token"), "bare_401", "other_scheme", one of the Problem
-	// constants, "expires_soon". Absent when the status is good.
+	// constants, "missing", "expires_soon". Absent when nothing is wrong. While a
+	// new credential waits for its verdict (unverified), it is the open incident's.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"` // for people: what happened and what to do
-	// Incident is the id of the open incident: from entering a bad status until
-	// a good one. Absent when none is open.
+	// Incident is the id of the open incident, a ULID: from entering a bad status
+	// until the upstream accepts a credential. Absent when none is open.
 	Incident     string      `json:"incident,omitempty"`
 	LastIncident *Incident   `json:"last_incident,omitempty"` // the latest closed one
 	Incidents    int64       `json:"incidents,omitempty"`     // how many were opened so far
