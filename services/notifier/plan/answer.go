@@ -46,22 +46,22 @@ func (l *Lane) Intent(d *Delivery, now time.Time) Write {
 
 // Return takes back a delivery that was not attempted after all.
 func (l *Lane) Return(d *Delivery) {
-	l.taken--
 	*d = *d.prior
-	l.retries[d.ID] = d
-	l.alarms.set(d.Next(), d.ID)
+	l.release(d)
 }
 
-// Done takes in the answer to an attempt.
+// Done takes in the answer to an attempt, and returns the rows to store. The
+// workloads wait until [Lane.Stored].
 func (l *Lane) Done(d *Delivery, a Answer, now time.Time) []Write {
-	l.taken--
 	d.Status, d.Error = a.Status, a.Error
 	if a.Outcome == Delivered {
 		return l.delivered(d, a, now)
 	}
 	d.At, d.Unsure = now, a.Heard || d.prior.Unsure
 	d.Failed = d.Failed || a.Outcome >= Rejected
-	l.circuit.failures++
+	if l.circuit.failures++; l.circuit.down.IsZero() {
+		l.circuit.down = now
+	}
 	switch {
 	case a.Outcome >= Rejected:
 		d.Wait = Probe
@@ -70,38 +70,48 @@ func (l *Lane) Done(d *Delivery, a Answer, now time.Time) []Write {
 			l.circuit.off = a.Outcome == Gone
 			l.circuit.pause(now, Probe)
 		} else {
-			l.circuit.failures = 0
+			l.circuit.failures, l.circuit.down = 0, time.Time{}
 		}
 	case a.RetryAfter > 0:
 		d.Wait, d.Asked = min(a.RetryAfter, AskedMost), true
 		l.circuit.pause(now, d.Wait)
 	default:
+		d.Failed = d.Failed || l.Away(now)
 		d.Wait = backoff(d.Attempts, l.jitter())
 		if l.circuit.failures >= tripAfter {
 			l.circuit.pause(now, backoff(l.circuit.failures, l.jitter()))
 		}
 	}
-	l.retries[d.ID] = d
-	l.alarms.set(d.Next(), d.ID)
 	return []Write{l.write(d.Members[0].Workload)}
 }
 
 func (l *Lane) delivered(d *Delivery, a Answer, now time.Time) []Write {
 	l.circuit = circuit{}
-	delete(l.retries, d.ID)
+	d.heard = true
 	if a.Ref != "" {
 		d.Ref = a.Ref
 	}
 	var writes []Write
 	for i := len(d.Members) - 1; i >= 0; i-- { // the first one's row holds the delivery
 		m := d.Members[i]
-		e := l.entries[m.Workload]
-		e.job = nil
-		l.tell(e, m, d, now)
-		l.dirty[m.Workload] = struct{}{}
+		l.tell(l.entries[m.Workload], m, d, now)
 		writes = append(writes, l.write(m.Workload))
 	}
 	return writes
+}
+
+// Stored says that the rows of [Lane.Done] are stored.
+func (l *Lane) Stored(d *Delivery) { l.release(d) }
+
+func (l *Lane) release(d *Delivery) {
+	l.taken--
+	d.taken = false
+	if d.heard {
+		l.drop(d)
+		return
+	}
+	l.retries[d.ID] = d
+	l.alarms.set(d.Next(), d.ID)
 }
 
 // write is the row of a workload as it is to be stored.
@@ -110,7 +120,7 @@ func (l *Lane) write(workload string) Write {
 	delete(l.parked, workload)
 	row := e.row
 	row.Pending = nil
-	if e.job != nil && e.job.Members[0].Workload == workload {
+	if e.job != nil && !e.job.heard && e.job.Members[0].Workload == workload {
 		d := *e.job
 		row.Pending = &d
 	}
@@ -135,7 +145,11 @@ func (l *Lane) park(now, until time.Time) {
 func (l *Lane) Parked() []Write {
 	var writes []Write
 	for name := range l.parked {
-		if l.entries[name] == nil {
+		e := l.entries[name]
+		if e != nil && e.job != nil && e.job.taken {
+			continue // another write of the row is under way
+		}
+		if e == nil {
 			delete(l.parked, name)
 			writes = append(writes, Write{Workload: name})
 			continue

@@ -25,7 +25,8 @@ func backoff(n int, jitter float64) time.Duration {
 
 // circuit says when a receiver may be asked at all.
 type circuit struct {
-	failures int // in a row
+	failures int       // in a row
+	down     time.Time // of the first of them
 	since    time.Time
 	rest     time.Duration // from since
 	refused  bool          // for good: the receiver as a whole

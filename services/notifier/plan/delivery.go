@@ -33,6 +33,8 @@ type Delivery struct {
 	Error  string `json:"error,omitempty"`
 
 	prior *Delivery // as it was before its last intent
+	taken bool      // handed out, and its rows not stored yet
+	heard bool      // accepted
 }
 
 // Member is one workload that a message is about.

@@ -195,6 +195,8 @@ func (l *Lane) Next(now time.Time) (*Delivery, time.Time) {
 		heap.Pop(&l.alarms)
 		if d := l.take(top.key, now); d != nil {
 			l.taken++
+			d.taken = true
+			delete(l.retries, d.ID)
 			return d, time.Time{}
 		}
 		l.replan(now)

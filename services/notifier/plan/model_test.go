@@ -131,7 +131,9 @@ func (w *world) work() time.Time {
 			writes = writes[:len(writes)/2]
 		}
 		w.store(writes)
-		w.lost("rows")
+		if !w.lost("rows") {
+			w.lane.Stored(d)
+		}
 	}
 }
 

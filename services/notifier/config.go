@@ -1,0 +1,81 @@
+package notifier
+
+import (
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/receiver"
+)
+
+// Config is the section "notifier" of the configuration file.
+type Config struct {
+	AdminListen string            `yaml:"admin_listen"`
+	Receivers   []receiver.Config `yaml:"receivers"`
+	Routes      []Route           `yaml:"routes"`
+	SelfTest    SelfTest          `yaml:"self_test"`
+	Heartbeat   Heartbeat         `yaml:"heartbeat"`
+}
+
+// Route says who is told about which workloads. The first one that matches
+// decides; with Continue the ones after it are asked too.
+type Route struct {
+	Match     Match    `yaml:"match"`
+	Receivers []string `yaml:"receivers"`
+	Continue  bool     `yaml:"continue"`
+	// GroupBy is empty, or "credential": workloads that died of one credential
+	// are told as one message.
+	GroupBy []string `yaml:"group_by"`
+	// GroupWait is how long an opening waits for others: 1s with GroupBy, else
+	// nothing. A group that keeps growing is told after five times that.
+	GroupWait *config.Duration `yaml:"group_wait"`
+	// GroupInterval is how long a recovery waits for the rest of its group; 1m.
+	GroupInterval *config.Duration `yaml:"group_interval"`
+	// RepeatInterval is the time between reminders; 4h, and 0s for none.
+	RepeatInterval *config.Duration `yaml:"repeat_interval"`
+}
+
+// Match selects workloads. A field that is not given matches all; one that lists
+// values matches any of them.
+type Match struct {
+	Workload string            `yaml:"workload" json:"workload,omitempty"` // a glob: prod-*
+	Status   []string          `yaml:"status" json:"status,omitempty"`
+	Reason   []string          `yaml:"reason" json:"reason,omitempty"`
+	Labels   map[string]string `yaml:"labels" json:"labels,omitempty"` // values are globs
+}
+
+// SelfTest sends a test message to receivers, so that the age of the last proof
+// is never more than Interval.
+type SelfTest struct {
+	Interval  config.Duration `yaml:"interval"` // 0: none
+	Receivers []string        `yaml:"receivers"`
+}
+
+// Heartbeat calls a URL while the notifier can do its work: a dead man's switch.
+type Heartbeat struct {
+	URL      config.Secret   `yaml:"url"`
+	URLFile  string          `yaml:"url_file"`
+	Interval config.Duration `yaml:"interval"` // 1m
+}
+
+const (
+	defaultGroupWait      = time.Second
+	defaultGroupInterval  = time.Minute
+	defaultRepeatInterval = 4 * time.Hour
+	defaultTimeout        = 10 * time.Second
+)
+
+func or(d *config.Duration, otherwise time.Duration) time.Duration {
+	if d == nil {
+		return otherwise
+	}
+	return d.Std()
+}
+
+func (r Route) groups() bool { return len(r.GroupBy) > 0 }
+
+func (r Route) groupWait() time.Duration {
+	if r.groups() {
+		return or(r.GroupWait, defaultGroupWait)
+	}
+	return or(r.GroupWait, 0)
+}

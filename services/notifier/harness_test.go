@@ -1,0 +1,331 @@
+package notifier
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+	"github.com/authwatch/authwatch/services/notifier/receiver"
+)
+
+// stage is a broker and the truth about workloads on it.
+type stage struct {
+	t     *testing.T
+	bus   *bus.Bus
+	clock *manualClock // nil: the wall clock
+
+	mu    sync.Mutex
+	truth map[string]events.Record
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	return &stage{t: t, bus: natstest.Bus(t), truth: map[string]events.Record{}}
+}
+
+// die opens an incident of each workload and tells the bus; recover closes it.
+func (s *stage) die(names ...string)     { s.publish(true, names...) }
+func (s *stage) recover(names ...string) { s.publish(false, names...) }
+
+func (s *stage) publish(bad bool, names ...string) {
+	s.t.Helper()
+	for _, name := range names {
+		s.mu.Lock()
+		rec := next(s.truth[name], name, bad, s.now())
+		s.truth[name] = rec
+		s.mu.Unlock()
+		s.say(rec)
+	}
+}
+
+func (s *stage) now() time.Time {
+	if s.clock != nil {
+		return s.clock.Now()
+	}
+	return time.Now()
+}
+
+// say publishes a record as it is.
+func (s *stage) say(rec events.Record) {
+	s.t.Helper()
+	e, err := events.New(events.TypeStatusChanged, "urn:authwatch:status:test", rec.Workload, time.Now(), rec)
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.bus.Publish(s.t.Context(), e))
+}
+
+// next is a workload's record after its credential died or was accepted.
+func next(rec events.Record, name string, bad bool, now time.Time) events.Record {
+	rec.Workload, rec.Previous, rec.Since = name, rec.Status, now.UTC()
+	rec.Credential = &events.Credential{Fingerprint: "f00d", Source: "file /run/secrets/token"}
+	if bad {
+		rec.Incidents++
+		rec.Incident = events.NewID(now)
+		rec.Status, rec.Reason = events.StatusUnauthenticated, "invalid_token"
+		rec.Message = name + ": put a new token into /run/secrets/token."
+		return rec
+	}
+	rec.LastIncident = &events.Incident{ID: rec.Incident, Opened: now.Add(-time.Second), Closed: now.UTC(), Reason: rec.Reason}
+	rec.Incident, rec.Reason, rec.Message, rec.Status = "", "", "", events.StatusRunning
+	return rec
+}
+
+// notify runs a notifier until the returned function is called, or the test ends.
+func (s *stage) notify(c Config, opts ...func(*Options)) (stop func()) {
+	s.t.Helper()
+	o := Options{Config: c, Instance: "test", Bus: s.bus, Log: testLog(s.t)}
+	if s.clock != nil {
+		o.clock = s.clock
+	}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	n, err := New(o)
+	require.NoError(s.t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(s.t, <-done)
+	})
+	s.t.Cleanup(stop)
+	return stop
+}
+
+func testLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// receipts are the receipts of that type and workload so far, oldest first.
+func (s *stage) receipts(typ, workload string) []events.Receipt {
+	s.t.Helper()
+	var all []events.Receipt
+	err := s.bus.Each(s.t.Context(), bus.StreamAlert, events.Subject(typ, workload), 0, false, func(m bus.Message) error {
+		r, err := events.ParseReceipt(m.Event)
+		all = append(all, r)
+		return err
+	})
+	require.NoError(s.t, err)
+	return all
+}
+
+// sink is a webhook receiver that answers what its script says, and 200 after
+// the end of it.
+type sink struct {
+	*httptest.Server
+	t *testing.T
+
+	mu      sync.Mutex
+	script  []string
+	calls   []attempt
+	busy    int
+	crowded bool // two calls at once
+	gate    chan struct{}
+}
+
+// attempt is one call that a sink got.
+type attempt struct {
+	at     time.Time
+	id     string
+	alert  events.Alert
+	answer string
+}
+
+func (a attempt) workloads() []string {
+	var names []string
+	for _, r := range a.alert.Workloads {
+		names = append(names, r.Workload)
+	}
+	return names
+}
+
+// newSink starts a receiver. Each word of the script is one answer: a status
+// code, with "after=" a Retry-After; hang; reset; gone.
+func newSink(t *testing.T, script ...string) *sink {
+	t.Helper()
+	s := &sink{t: t, script: script, gate: make(chan struct{})}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(func() {
+		close(s.gate)
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var e event.Event
+	var alert events.Alert
+	if json.Unmarshal(body, &e) == nil {
+		_ = json.Unmarshal(e.Data(), &alert)
+	}
+	answer := s.take(attempt{at: time.Now(), id: e.ID(), alert: alert})
+	defer s.leave()
+	word, wish, _ := strings.Cut(answer, " after=")
+	if wish != "" {
+		w.Header().Set("Retry-After", wish)
+	}
+	switch word {
+	case "hang":
+		select {
+		case <-r.Context().Done():
+		case <-s.gate:
+		}
+	case "reset":
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	case "302":
+		http.Redirect(w, r, s.URL+"/elsewhere", http.StatusFound)
+	default:
+		code, err := strconv.Atoi(word)
+		if err != nil {
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+	}
+}
+
+func (s *sink) take(a attempt) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy++; s.busy > 1 {
+		s.crowded = true
+	}
+	a.answer = "200"
+	if len(s.script) > 0 {
+		a.answer = s.script[0]
+		if !strings.HasPrefix(a.answer, "always ") {
+			s.script = s.script[1:]
+		}
+		a.answer = strings.TrimPrefix(a.answer, "always ")
+	}
+	s.calls = append(s.calls, a)
+	return a.answer
+}
+
+func (s *sink) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
+}
+
+// say replaces the rest of the script.
+func (s *sink) say(script ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script = script
+}
+
+func (s *sink) attempts() []attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.False(s.t, s.crowded, "two calls at once")
+	return append([]attempt(nil), s.calls...)
+}
+
+// accepted are the calls that were answered well.
+func (s *sink) accepted() []attempt {
+	var good []attempt
+	for _, a := range s.attempts() {
+		if a.answer[0] == '2' {
+			good = append(good, a)
+		}
+	}
+	return good
+}
+
+// told is what the sink accepted, as "kind workload,workload".
+func (s *sink) told() []string {
+	var all []string
+	for _, a := range s.accepted() {
+		all = append(all, fmt.Sprintf("%s %s", a.alert.Kind, strings.Join(a.workloads(), ",")))
+	}
+	return all
+}
+
+func (s *sink) waitFor(want ...string) {
+	s.t.Helper()
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) { require.Equal(c, want, s.told()) }, 20*time.Second, 5*time.Millisecond)
+}
+
+func (s *sink) config(name string) receiver.Config {
+	return receiver.Config{Name: name, Webhook: &receiver.Webhook{URL: config.Secret(s.URL)}}
+}
+
+// one is the configuration of receivers that are told of everything.
+func one(rs ...receiver.Config) Config {
+	c := Config{Receivers: rs, Routes: []Route{{}}}
+	for _, r := range rs {
+		c.Routes[0].Receivers = append(c.Routes[0].Receivers, r.Name)
+	}
+	return c
+}
+
+// manualClock stands still until it is moved.
+type manualClock struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers []manualTimer
+}
+
+type manualTimer struct {
+	at time.Time
+	ch chan time.Time
+}
+
+func newClock() *manualClock {
+	return &manualClock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+}
+
+func (c *manualClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *manualClock) After(d time.Duration) <-chan time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan time.Time, 1)
+	if d <= 0 {
+		ch <- c.now
+		return ch
+	}
+	c.timers = append(c.timers, manualTimer{c.now.Add(d), ch})
+	return ch
+}
+
+// move lets time go by.
+func (c *manualClock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	var left []manualTimer
+	for _, t := range c.timers {
+		if t.at.After(c.now) {
+			left = append(left, t)
+			continue
+		}
+		t.ch <- c.now
+	}
+	c.timers = left
+}

@@ -1,0 +1,149 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
+)
+
+// The lease is a key that its holder writes again and again. Nobody compares
+// clocks: a replica takes it over after it has seen no write for leaseExpiry by
+// its own clock, and a holder that could not write for leaseGrace stops.
+const (
+	leaseKey    = "notifier"
+	leaseRenew  = time.Second
+	leaseGrace  = 2500 * time.Millisecond
+	leaseExpiry = 3500 * time.Millisecond
+)
+
+var errLeaseLost = errors.New("another notifier leads")
+
+// lease elects the leader.
+type lease struct {
+	bucket bucket
+	holder string // unique to this process
+	log    *slog.Logger
+}
+
+// run leads whenever it can, until ctx ends. The context of lead ends as soon as
+// the lease is lost; stop ends when lead shall finish what it is doing.
+func (l *lease) run(ctx context.Context, lead func(stop, ctx context.Context) error) error {
+	for ctx.Err() == nil {
+		revision := l.acquire(ctx)
+		if revision == 0 {
+			return nil
+		}
+		l.log.Info("leading", "holder", l.holder)
+		err := l.hold(ctx, revision, lead)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			l.log.Warn("no longer leading", "err", err)
+			if !pause(ctx, leaseRenew) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// acquire returns the revision of the lease once it is ours, and 0 when ctx has
+// ended.
+func (l *lease) acquire(ctx context.Context) uint64 {
+	var seen uint64
+	since := time.Now()
+	for {
+		e, err := l.bucket.Get(ctx, leaseKey)
+		switch {
+		case errors.Is(err, bus.ErrNotFound):
+			if revision, err := l.bucket.Create(ctx, leaseKey, []byte(l.holder)); err == nil {
+				return revision
+			}
+		case err != nil:
+			since = time.Now() // whether the holder writes is not known
+		case e.Revision != seen:
+			seen, since = e.Revision, time.Now()
+		case time.Since(since) > leaseExpiry:
+			if revision, err := l.bucket.Update(ctx, leaseKey, []byte(l.holder), seen); err == nil {
+				return revision
+			}
+		}
+		if !pause(ctx, leaseRenew/4) {
+			return 0
+		}
+	}
+}
+
+// hold renews the lease while lead runs, and gives it back after it.
+func (l *lease) hold(stop context.Context, revision uint64, lead func(stop, ctx context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
+	defer cancel(nil)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		revision = l.renew(ctx, revision, cancel)
+	}()
+	err := lead(stop, ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	<-renewed
+	if !errors.Is(err, errLeaseLost) {
+		l.release(context.WithoutCancel(stop), revision)
+	}
+	return err
+}
+
+func (l *lease) renew(ctx context.Context, revision uint64, lost context.CancelCauseFunc) uint64 {
+	last := time.Now()
+	for pause(ctx, leaseRenew) {
+		attempt, cancel := context.WithDeadline(ctx, last.Add(leaseGrace))
+		next, err := l.bucket.Update(attempt, leaseKey, []byte(l.holder), revision)
+		cancel()
+		switch {
+		case err == nil:
+			revision, last = next, time.Now()
+		case errors.Is(err, bus.ErrConflict):
+			if e, err := l.bucket.Get(ctx, leaseKey); err == nil && string(e.Value) == l.holder {
+				revision, last = e.Revision, time.Now() // a write that seemed to fail
+				continue
+			}
+			lost(errLeaseLost)
+			return revision
+		case time.Since(last) >= leaseGrace:
+			lost(fmt.Errorf("the lease could not be renewed: %w", err))
+			return revision
+		}
+	}
+	return revision
+}
+
+// release makes the lease free at once: the next holder need not wait.
+func (l *lease) release(ctx context.Context, revision uint64) {
+	ctx, cancel := context.WithTimeout(ctx, leaseRenew)
+	defer cancel()
+	if e, err := l.bucket.Get(ctx, leaseKey); err != nil || e.Revision != revision {
+		return
+	}
+	if err := l.bucket.Delete(ctx, leaseKey); err != nil {
+		l.log.Warn("the lease could not be released", "err", err)
+	}
+}
+
+// pause waits, and reports whether ctx is still good.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

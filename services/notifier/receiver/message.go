@@ -1,0 +1,57 @@
+package receiver
+
+import (
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Message is what a receiver is to say. On every attempt of one delivery it has
+// the same ID, Kind, Time and Thread.
+type Message struct {
+	ID        string
+	Kind      string // one of the events.Kind constants
+	Receiver  string
+	Time      time.Time // when it was first to be said
+	Title     string    // one line
+	Text      string
+	Workloads []events.Record
+	Open      bool // an incident is open after it
+	// Thread is the ID of the message that opened the conversation, and Ref
+	// what this receiver called it then.
+	Thread string
+	Ref    string
+	// Left counts the workloads of the conversation that are still bad.
+	Left int
+	// Note is said besides: why this receiver is told in place of another.
+	Note string
+}
+
+// Subject is the workload that the message is about, where it is one.
+func (m Message) Subject() string {
+	if len(m.Workloads) == 1 {
+		return m.Workloads[0].Workload
+	}
+	return ""
+}
+
+// Ends reports whether m ends its conversation.
+func (m Message) Ends() bool { return !m.Open && m.Left == 0 && m.Kind != events.KindTest }
+
+// began is when the first of the incidents that m is about began.
+func (m Message) began() time.Time {
+	var first time.Time
+	for _, r := range m.Workloads {
+		at := r.Since
+		if r.Incident == "" && r.LastIncident != nil {
+			at = r.LastIncident.Opened
+		}
+		if first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	if first.IsZero() {
+		return m.Time
+	}
+	return first
+}

@@ -1,0 +1,151 @@
+package receiver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// Receiver makes one attempt to tell somebody. It returns before ctx ends.
+type Receiver interface {
+	Send(ctx context.Context, m Message) plan.Answer
+}
+
+// Config is one entry of notifier.receivers. It names exactly one kind.
+type Config struct {
+	Name         string          `yaml:"name"`
+	Timeout      config.Duration `yaml:"timeout"`       // of one attempt; 10s
+	SendResolved *bool           `yaml:"send_resolved"` // true
+	Fallback     string          `yaml:"fallback"`      // the receiver that is told where this one cannot be
+	Title        string          `yaml:"title"`         // template; the built-in text without it
+	Text         string          `yaml:"text"`
+	Rate         Rate            `yaml:"rate"`
+
+	Webhook *Webhook `yaml:"webhook"`
+	Log     *Log     `yaml:"log"`
+}
+
+// Rate bounds how many messages a receiver gets.
+type Rate struct {
+	Per   config.Duration `yaml:"per"`   // time for one message
+	Burst int             `yaml:"burst"` // messages at once
+}
+
+// kind is the configuration of one kind of receiver.
+type kind interface {
+	// problems is what is wrong with it, by relative path.
+	problems() []config.Problem
+	// rate is what the provider allows, where the configuration says nothing.
+	rate() Rate
+	build(o Options) Receiver
+}
+
+// kinds holds the kinds of receivers, by their key in the configuration.
+var kinds = map[string]func(*Config) kind{
+	"webhook": func(c *Config) kind { return given(c.Webhook) },
+	"log":     func(c *Config) kind { return given(c.Log) },
+}
+
+// given is p as a kind, and nil where p is nil.
+func given[T any, P interface {
+	*T
+	kind
+}](p P) kind {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// Options are what receivers are made with.
+type Options struct {
+	Name   string
+	Log    *slog.Logger
+	Source string // of the CloudEvents
+	Now    func() time.Time
+}
+
+// New makes the receiver that c describes; c has been validated.
+func New(c Config, o Options) (Receiver, error) {
+	_, k, err := c.kind()
+	if err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	o.Name = c.Name
+	return k.build(o), nil
+}
+
+// Kind is the name of c's kind, empty if it has none.
+func (c *Config) Kind() string {
+	name, _, _ := c.kind()
+	return name
+}
+
+func (c *Config) kind() (string, kind, error) {
+	var name string
+	var found kind
+	for _, key := range slices.Sorted(maps.Keys(kinds)) {
+		k := kinds[key](c)
+		switch {
+		case k == nil:
+		case found != nil:
+			return "", nil, fmt.Errorf("is both %s and %s; make two receivers of it", name, key)
+		default:
+			name, found = key, k
+		}
+	}
+	if found == nil {
+		return "", nil, fmt.Errorf("has no kind; add one of %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	}
+	return name, found, nil
+}
+
+// Limit is how fast c may be told, and false where nothing bounds it.
+func (c *Config) Limit() (Rate, bool) {
+	if c.Rate.Per > 0 {
+		return Rate{c.Rate.Per, max(c.Rate.Burst, 1)}, true
+	}
+	if _, k, err := c.kind(); err == nil && k.rate().Per > 0 {
+		return k.rate(), true
+	}
+	return Rate{}, false
+}
+
+// WantsResolved reports whether c is told of the end of incidents.
+func (c *Config) WantsResolved() bool { return c.SendResolved == nil || *c.SendResolved }
+
+// Problems is what is wrong with c, by path relative to it.
+func (c *Config) Problems() []config.Problem {
+	var ps []config.Problem
+	if c.Timeout < 0 {
+		ps = append(ps, config.Problem{Path: "timeout", Text: "is negative"})
+	}
+	if c.Rate.Per < 0 || c.Rate.Burst < 0 {
+		ps = append(ps, config.Problem{Path: "rate", Text: "is negative"})
+	}
+	ps = append(ps, c.templateProblems()...)
+	name, k, err := c.kind()
+	if err != nil {
+		return append(ps, config.Problem{Text: err.Error()})
+	}
+	for _, p := range k.problems() {
+		ps = append(ps, config.Problem{Path: join(name, p.Path), Text: p.Text})
+	}
+	return ps
+}
+
+func join(a, b string) string { return strings.TrimSuffix(a+"."+b, ".") }

@@ -1,0 +1,71 @@
+package receiver
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// Secrets are read at each attempt: a rotated file needs no restart.
+
+// endpoint is the URL of a pair such as url and url_file.
+func endpoint(plain config.Secret, file string) (config.Secret, error) {
+	s, err := config.ReadSecret(plain, file)
+	if err != nil {
+		return "", err
+	}
+	return s, checkURL(s)
+}
+
+func checkURL(s config.Secret) error {
+	u, err := url.Parse(s.Reveal())
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("is not a URL that starts with http:// or https://")
+	}
+	return nil
+}
+
+// unreadable is the answer where the receiver's own secret cannot be read: a
+// person has to look, and it is tried again.
+func unreadable(err error) plan.Answer {
+	return plan.Answer{Outcome: plan.Refused, Error: oneLine(err.Error(), 200)}
+}
+
+// pair checks a key and its _file twin, exactly one of which is needed.
+func pair(key string, plain config.Secret, file string, needed bool) []config.Problem {
+	switch {
+	case plain != "" && file != "":
+		return []config.Problem{{Path: key, Text: fmt.Sprintf("is given here and in %s_file; keep one", key)}}
+	case plain == "" && file == "" && needed:
+		return []config.Problem{{Text: fmt.Sprintf("needs %s or %s_file", key, key)}}
+	case file != "":
+		if _, err := os.Stat(file); err != nil {
+			return []config.Problem{{Path: key + "_file", Text: err.Error()}}
+		}
+	}
+	return nil
+}
+
+// CheckURL checks a URL's key and its _file twin.
+func CheckURL(key string, plain config.Secret, file string) []config.Problem {
+	return urlPair(key, plain, file)
+}
+
+// urlPair is pair for a URL.
+func urlPair(key string, plain config.Secret, file string) []config.Problem {
+	ps := pair(key, plain, file, true)
+	if len(ps) > 0 {
+		return ps
+	}
+	path := key
+	if file != "" {
+		path += "_file"
+	}
+	if _, err := endpoint(plain, file); err != nil {
+		return []config.Problem{{Path: path, Text: err.Error()}}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// Webhook posts a CloudEvent to a URL of the user's own. Its id is the delivery
+// id: a receiver that remembers ids handles each message once.
+type Webhook struct {
+	URL               config.Secret `yaml:"url"`
+	URLFile           string        `yaml:"url_file"`
+	SigningSecret     config.Secret `yaml:"signing_secret"` // several, separated by spaces, while one is replaced
+	SigningSecretFile string        `yaml:"signing_secret_file"`
+	BearerToken       config.Secret `yaml:"bearer_token"`
+	BearerTokenFile   string        `yaml:"bearer_token_file"`
+	Format            string        `yaml:"format"` // structured or binary
+}
+
+const formatBinary = "binary"
+
+func (*Webhook) rate() Rate { return Rate{} }
+
+func (w *Webhook) problems() []config.Problem {
+	ps := urlPair("url", w.URL, w.URLFile)
+	ps = append(ps, pair("bearer_token", w.BearerToken, w.BearerTokenFile, false)...)
+	signing := pair("signing_secret", w.SigningSecret, w.SigningSecretFile, false)
+	if len(signing) == 0 {
+		if s, err := config.ReadSecret(w.SigningSecret, w.SigningSecretFile); err != nil {
+			signing = []config.Problem{{Path: "signing_secret_file", Text: err.Error()}}
+		} else if _, err := keys(s); err != nil {
+			signing = []config.Problem{{Path: "signing_secret", Text: err.Error()}}
+		}
+	}
+	ps = append(ps, signing...)
+	if w.Format != "" && w.Format != "structured" && w.Format != formatBinary {
+		ps = append(ps, config.Problem{Path: "format", Text: `is neither "structured" nor "binary"`})
+	}
+	return ps
+}
+
+func (w *Webhook) build(o Options) Receiver {
+	return &webhook{Webhook: *w, caller: newCaller(o), source: o.Source}
+}
+
+type webhook struct {
+	Webhook
+	*caller
+	source string
+}
+
+func (w *webhook) Send(ctx context.Context, m Message) plan.Answer {
+	c, err := w.request(m)
+	if err != nil {
+		return unreadable(err)
+	}
+	return w.do(ctx, c)
+}
+
+func (w *webhook) request(m Message) (call, error) {
+	url, err := endpoint(w.URL, w.URLFile)
+	if err != nil {
+		return call{}, err
+	}
+	token, err := config.ReadSecret(w.BearerToken, w.BearerTokenFile)
+	if err != nil {
+		return call{}, err
+	}
+	secret, err := config.ReadSecret(w.SigningSecret, w.SigningSecretFile)
+	if err != nil {
+		return call{}, err
+	}
+	signing, err := keys(secret)
+	if err != nil {
+		return call{}, err
+	}
+	e, err := w.event(m)
+	if err != nil {
+		return call{}, err
+	}
+	header, body, err := encode(e, w.Format)
+	if err != nil {
+		return call{}, err
+	}
+	now := w.now()
+	header.Set("Webhook-Id", m.ID)
+	header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+	if len(signing) > 0 {
+		header.Set("Webhook-Signature", sign(signing, m.ID, now, body))
+	}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token.Reveal())
+	}
+	return call{url: url, header: header, body: body, secrets: []config.Secret{token, secret}}, nil
+}
+
+// event is m as a CloudEvent. Everything in it but the text is the same on every
+// attempt.
+func (w *webhook) event(m Message) (event.Event, error) {
+	e, err := events.New("alert."+m.Kind, w.source, m.Subject(), m.Time, events.Alert{
+		Kind: m.Kind, Receiver: m.Receiver, Title: m.Title, Text: m.Text, Workloads: m.Workloads,
+	})
+	if err != nil {
+		return event.Event{}, err
+	}
+	e.SetID(m.ID)
+	return e, nil
+}
+
+// encode writes e in one of the two content modes of the CloudEvents HTTP
+// binding.
+func encode(e event.Event, format string) (http.Header, []byte, error) {
+	header := http.Header{}
+	if format != formatBinary {
+		header.Set("Content-Type", "application/cloudevents+json")
+		body, err := json.Marshal(e)
+		return header, body, err
+	}
+	header.Set("Content-Type", e.DataContentType())
+	attributes := map[string]string{
+		"Ce-Specversion": e.SpecVersion(), "Ce-Id": e.ID(), "Ce-Type": e.Type(), "Ce-Source": e.Source(),
+		"Ce-Subject": e.Subject(), "Ce-Dataschema": e.DataSchema(), "Ce-Time": e.Time().UTC().Format(timeFormat),
+	}
+	for name, value := range attributes {
+		if value != "" {
+			header.Set(name, escape(value))
+		}
+	}
+	return header, e.Data(), nil
+}
+
+const timeFormat = "2006-01-02T15:04:05.999999999Z07:00"
+
+// escape is the percent-encoding of attribute values in headers, CloudEvents
+// HTTP binding 1.0.2 section 3.1.3.2.
+func escape(value string) string {
+	var b strings.Builder
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c <= 0x20, c >= 0x7f, c == '"', c == '%':
+			const digits = "0123456789ABCDEF"
+			b.WriteByte('%')
+			b.WriteByte(digits[c>>4])
+			b.WriteByte(digits[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

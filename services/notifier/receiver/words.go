@@ -1,0 +1,137 @@
+package receiver
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// mostNames is how many workloads a text names one by one.
+const mostNames = 50
+
+// title is m in one line.
+func title(m Message) string {
+	who := subject(m.Workloads)
+	switch m.Kind {
+	case events.KindTest:
+		return "authwatch test message"
+	case events.KindOpened:
+		return who + " " + what(m.Workloads)
+	case events.KindReminder:
+		return who + " still " + what(m.Workloads)
+	case events.KindResolved:
+		if m.Left > 0 {
+			return fmt.Sprintf("%s recovered, %d more to go", who, m.Left)
+		}
+		return who + " recovered"
+	}
+	if m.Open {
+		return who + " keeps changing, now " + what(m.Workloads)
+	}
+	return who + " had trouble and recovered"
+}
+
+// subject names one workload or counts several.
+func subject(records []events.Record) string {
+	switch len(records) {
+	case 0:
+		return "no workload"
+	case 1:
+		return records[0].Workload
+	}
+	return fmt.Sprintf("%d workloads", len(records))
+}
+
+// what says the status that the records share.
+func what(records []events.Record) string {
+	verb := "is"
+	if len(records) > 1 {
+		verb = "are"
+	}
+	status, reason := records[0].Status, records[0].Reason
+	for _, r := range records[1:] {
+		if r.Status != status {
+			status = "not well"
+		}
+		if r.Reason != reason {
+			reason = ""
+		}
+	}
+	text := fmt.Sprintf("%s %s", verb, status)
+	if status == events.StatusMissing {
+		text = "has no usable credential"
+		if len(records) > 1 {
+			text = "have no usable credential"
+		}
+	}
+	if reason != "" {
+		text += " (" + reason + ")"
+	}
+	return text
+}
+
+// text is m in full.
+func text(m Message) string {
+	var b strings.Builder
+	if m.Kind == events.KindTest {
+		b.WriteString("This is a test: nothing is wrong. Alerts to this receiver arrive.\n")
+	}
+	if len(m.Workloads) > 1 && m.Open {
+		if c := m.Workloads[0].Credential; c != nil && c.Source != "" {
+			fmt.Fprintf(&b, "One credential, %s:\n", c.Source)
+		}
+	}
+	for i, r := range m.Workloads {
+		if i == mostNames {
+			fmt.Fprintf(&b, "and %d more: %s\n", len(m.Workloads)-i, strings.Join(names(m.Workloads[i:]), ", "))
+			break
+		}
+		b.WriteString(line(r) + "\n")
+	}
+	if m.Left > 0 {
+		fmt.Fprintf(&b, "%d more of the same alert are not back yet.\n", m.Left)
+	}
+	if m.Note != "" {
+		b.WriteString(m.Note + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// line says what happened to one workload, by itself.
+func line(r events.Record) string {
+	if r.Incident != "" || r.LastIncident == nil {
+		if r.Message != "" {
+			return r.Message
+		}
+		return fmt.Sprintf("%s: %s since %s", r.Workload, r.Status, clock(r.Since))
+	}
+	l := r.LastIncident
+	text := fmt.Sprintf("%s: not working from %s to %s", r.Workload, clock(l.Opened), clock(l.Closed))
+	if d := l.Closed.Sub(l.Opened); d > 0 && !l.Opened.IsZero() {
+		text += fmt.Sprintf(" (%s)", d.Round(time.Second))
+	}
+	if l.Reason != "" {
+		text += ", " + l.Reason
+	}
+	if r.Status != "" {
+		text += "; now " + string(r.Status)
+	}
+	return text
+}
+
+func names(records []events.Record) []string {
+	all := make([]string, len(records))
+	for i, r := range records {
+		all[i] = r.Workload
+	}
+	return all
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}

@@ -1,0 +1,83 @@
+package notifier
+
+import (
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// matches reports whether m selects rec.
+func (m Match) matches(rec events.Record) bool {
+	if !glob(m.Workload, rec.Workload) {
+		return false
+	}
+	if len(m.Status) > 0 && !slices.Contains(m.Status, string(rec.Status)) {
+		return false
+	}
+	if len(m.Reason) > 0 && !slices.Contains(m.Reason, rec.Reason) {
+		return false
+	}
+	for key, want := range m.Labels {
+		if value, ok := rec.Labels[key]; !ok || !glob(want, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// all reports whether m matches every record.
+func (m Match) all() bool {
+	return (m.Workload == "" || m.Workload == "*") && len(m.Status)+len(m.Reason)+len(m.Labels) == 0
+}
+
+func glob(pattern, name string) bool {
+	if pattern == "" {
+		return true
+	}
+	ok, _ := path.Match(pattern, name) // Validate has seen to a bad pattern
+	return ok
+}
+
+// Told is one receiver of a route's decision.
+type Told struct {
+	Receiver string
+	Policy   plan.Policy
+}
+
+// Recipients are the receivers that the routes select for a record, in the order
+// of the routes.
+func (c *Config) Recipients(rec events.Record) []Told {
+	var all []Told
+	for i, r := range c.Routes {
+		if !r.Match.matches(rec) {
+			continue
+		}
+		for _, name := range r.Receivers {
+			if !slices.ContainsFunc(all, func(t Told) bool { return t.Receiver == name }) {
+				all = append(all, Told{name, r.policy(i, rec)})
+			}
+		}
+		if !r.Continue {
+			break
+		}
+	}
+	return all
+}
+
+func (r Route) policy(i int, rec events.Record) plan.Policy {
+	p := plan.Policy{
+		Routed: true,
+		Wait:   r.groupWait(),
+		Repeat: or(r.RepeatInterval, defaultRepeatInterval),
+	}
+	if r.groups() {
+		p.Gather = or(r.GroupInterval, defaultGroupInterval)
+		if c := rec.Credential; c != nil && c.Fingerprint != "" {
+			p.Group = strconv.Itoa(i) + "/" + c.Fingerprint
+		}
+	}
+	return p
+}

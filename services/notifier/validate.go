@@ -1,0 +1,163 @@
+package notifier
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/receiver"
+)
+
+// Validate is everything that is wrong with c. It reads the files that c names
+// and renders every template; it does not use the network.
+func (c *Config) Validate() []config.Problem {
+	v := &validation{names: map[string]int{}, used: map[string]bool{}}
+	for i := range c.Receivers {
+		v.receiver(fmt.Sprintf("receivers[%d]", i), &c.Receivers[i], i)
+	}
+	for i, r := range c.Receivers {
+		v.fallback(fmt.Sprintf("receivers[%d].fallback", i), r, c.Receivers)
+	}
+	if len(c.Receivers) > 0 && len(c.Routes) == 0 {
+		v.add("routes", "there are receivers and no routes; add {receivers: [%s]}", c.Receivers[0].Name)
+	}
+	for i, r := range c.Routes {
+		v.route(fmt.Sprintf("routes[%d]", i), r)
+	}
+	v.reachable(c.Routes)
+	for i, name := range c.SelfTest.Receivers {
+		v.known(fmt.Sprintf("self_test.receivers[%d]", i), name)
+	}
+	if h := c.Heartbeat; h.URL != "" || h.URLFile != "" {
+		for _, p := range receiver.CheckURL("url", h.URL, h.URLFile) {
+			v.add("heartbeat."+p.Path, "%s", p.Text)
+		}
+	}
+	for i, r := range c.Receivers {
+		if r.Name != "" && !v.used[r.Name] && v.names[r.Name] == i {
+			v.add(fmt.Sprintf("receivers[%d].name", i), "%q is in no route and is no fallback; it would never be told", r.Name)
+		}
+	}
+	return v.problems
+}
+
+type validation struct {
+	problems []config.Problem
+	names    map[string]int // of receivers, and where they are
+	used     map[string]bool
+}
+
+func (v *validation) add(path, format string, args ...any) {
+	v.problems = append(v.problems, config.Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+func (v *validation) receiver(at string, r *receiver.Config, i int) {
+	if err := events.ValidWorkload(r.Name); err != nil {
+		v.add(at+".name", "%q: a receiver's name has 1 to 63 characters of a-z, 0-9 and -", r.Name)
+	} else if first, ok := v.names[r.Name]; ok {
+		v.add(at+".name", "%q is the name of receivers[%d] already", r.Name, first)
+	} else {
+		v.names[r.Name] = i
+	}
+	for _, p := range r.Problems() {
+		if p.Path == "" {
+			v.add(at, "%s", p.Text)
+			continue
+		}
+		v.add(at+"."+p.Path, "%s", p.Text)
+	}
+}
+
+// known notes that a receiver is named, and reports one that does not exist.
+func (v *validation) known(at, name string) {
+	if _, ok := v.names[name]; !ok {
+		v.add(at, "no receiver is named %q%s", name, config.Suggest(name, v.names))
+	}
+	v.used[name] = true
+}
+
+// fallback follows the chain of fallbacks, which must end.
+func (v *validation) fallback(at string, r receiver.Config, all []receiver.Config) {
+	if r.Fallback == "" {
+		return
+	}
+	v.known(at, r.Fallback)
+	seen := []string{r.Name}
+	for next := r.Fallback; next != ""; {
+		if slices.Contains(seen, next) {
+			v.add(at, "the fallbacks go round in a circle: %s", chain(append(seen, next)))
+			return
+		}
+		seen = append(seen, next)
+		i, ok := v.names[next]
+		if !ok {
+			return
+		}
+		next = all[i].Fallback
+	}
+}
+
+func chain(names []string) string {
+	text := names[0]
+	for _, n := range names[1:] {
+		text += " -> " + n
+	}
+	return text
+}
+
+func (v *validation) route(at string, r Route) {
+	if len(r.Receivers) == 0 {
+		v.add(at, "names no receivers")
+	}
+	for i, name := range r.Receivers {
+		v.known(fmt.Sprintf("%s.receivers[%d]", at, i), name)
+	}
+	for i, g := range r.GroupBy {
+		if g != "credential" {
+			v.add(fmt.Sprintf("%s.group_by[%d]", at, i), `cannot group by %q; only "credential" is known`, g)
+		}
+	}
+	for key, d := range map[string]*config.Duration{
+		"group_wait": r.GroupWait, "group_interval": r.GroupInterval, "repeat_interval": r.RepeatInterval,
+	} {
+		if d != nil && *d < 0 {
+			v.add(at+"."+key, "is negative")
+		}
+	}
+	v.match(at+".match", r.Match)
+}
+
+func (v *validation) match(at string, m Match) {
+	if _, err := path.Match(m.Workload, ""); err != nil {
+		v.add(at+".workload", "%q is not a valid pattern", m.Workload)
+	}
+	for key, value := range m.Labels {
+		if _, err := path.Match(value, ""); err != nil {
+			v.add(at+".labels."+key, "%q is not a valid pattern", value)
+		}
+	}
+	bad := map[string]bool{string(events.StatusUnauthenticated): true, string(events.StatusMissing): true}
+	for i, s := range m.Status {
+		if !bad[s] {
+			v.add(fmt.Sprintf("%s.status[%d]", at, i), "%q opens no incident%s", s, config.Suggest(s, bad))
+		}
+	}
+}
+
+// reachable reports routes behind one that matches everything, and a last one
+// that does not.
+func (v *validation) reachable(routes []Route) {
+	for i, r := range routes {
+		last := i == len(routes)-1
+		switch {
+		case r.Match.all() && !r.Continue && !last:
+			v.add(fmt.Sprintf("routes[%d]", i+1), "is never reached: routes[%d] matches everything", i)
+			return
+		case last && !r.Match.all():
+			v.add(fmt.Sprintf("routes[%d].match", i),
+				"the last route must match everything, so that no workload is forgotten; add {receivers: [...]} after it")
+		}
+	}
+}

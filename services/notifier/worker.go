@@ -1,0 +1,204 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/authwatch/authwatch/services/notifier/plan"
+	"github.com/authwatch/authwatch/services/notifier/receiver"
+)
+
+// ahead is how many messages may be prepared, their rows stored, while one is
+// under way.
+const ahead = 8
+
+// worker tells one receiver. Nothing that the receiver does holds up another.
+type worker struct {
+	*session
+	config    receiver.Config
+	receiver  receiver.Receiver
+	templates receiver.Templates
+	wake      chan struct{} // something may be due
+	errands   chan errand   // messages that are not about workloads
+
+	mu      sync.Mutex
+	lane    *plan.Lane
+	notes   map[string]string // why this receiver is told in place of another
+	holding map[int]uint64    // by token: what is not reflected before rows are stored
+	token   int
+	why     string // the last failure
+	hash    string
+	proof   time.Time // of the last accepted message
+}
+
+func newWorker(n *session, c receiver.Config) (*worker, error) {
+	r, err := receiver.New(c, receiver.Options{Log: n.log, Source: n.source, Now: n.clock.Now})
+	if err != nil {
+		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
+	}
+	templates, err := c.Templates()
+	if err != nil {
+		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
+	}
+	s := plan.Settings{Receiver: c.Name, Jitter: rand.Float64}
+	if l, ok := c.Limit(); ok {
+		s.Limit = rate.NewLimiter(rate.Every(l.Per.Std()), l.Burst)
+	}
+	return &worker{
+		session: n, config: c, receiver: r, templates: templates,
+		wake: make(chan struct{}, 1), errands: make(chan errand),
+		lane: plan.NewLane(s), notes: map[string]string{}, holding: map[int]uint64{}, hash: c.Hash(),
+	}, nil
+}
+
+// observe takes in a workload's record.
+func (w *worker) observe(k known, p plan.Policy, note string, now time.Time) {
+	w.mu.Lock()
+	w.lane.Observe(k.Record, k.seq, p, now)
+	if note != "" {
+		w.notes[k.Workload] = note
+	} else {
+		delete(w.notes, k.Workload)
+	}
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *worker) ring() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *worker) resume(now time.Time) {
+	w.mu.Lock()
+	w.lane.Resume(now)
+	w.mu.Unlock()
+}
+
+// lost reports whether somebody else has to be told of a workload, and why.
+func (w *worker) lost(workload string, now time.Time) (why string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.why, w.lane.Lost(workload, now)
+}
+
+// staged is a delivery whose row is being stored.
+type staged struct {
+	*plan.Delivery
+	stored chan error
+}
+
+// run prepares messages and sends them, one at a time, until stop ends and the
+// one under way is done.
+func (w *worker) run(stop, ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	line := make(chan staged, ahead)
+	done := make(chan error, 1)
+	go func() {
+		err := w.send(stop, ctx, line)
+		cancel(err)
+		done <- err
+	}()
+	err := w.prepare(stop, ctx, line)
+	close(line)
+	if sendErr := <-done; err == nil || errors.Is(err, context.Canceled) {
+		err = sendErr
+	}
+	return err
+}
+
+// prepare stores the row of each message that is due, in order.
+func (w *worker) prepare(stop, ctx context.Context, line chan<- staged) error {
+	for stop.Err() == nil && ctx.Err() == nil {
+		d, intent, parked, at := w.next()
+		if err := w.save(ctx, parked); err != nil {
+			return err
+		}
+		if d == nil {
+			w.wait(stop, ctx, at)
+			continue
+		}
+		s := staged{d, make(chan error, 1)}
+		go func() { s.stored <- w.save(ctx, intent) }()
+		line <- s // the sender takes until the line is closed
+	}
+	return nil
+}
+
+// rows are to be stored; until they are, low is not reflected in any.
+type rows struct {
+	writes []plan.Write
+	token  int
+}
+
+// next is what the lane wants: a delivery and its row, rows to store, a time.
+func (w *worker) next() (d *plan.Delivery, intent, parked rows, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.clock.Now()
+	d, at = w.lane.Next(now)
+	low, held := w.lane.Low()
+	parked = w.hold(w.lane.Parked(), low, held)
+	if d != nil {
+		intent = w.hold([]plan.Write{w.lane.Intent(d, now)}, low, held)
+	}
+	return d, intent, parked, at
+}
+
+func (w *worker) hold(writes []plan.Write, low uint64, held bool) rows {
+	r := rows{writes: writes}
+	if held && len(writes) > 0 {
+		w.token++
+		r.token = w.token
+		w.holding[r.token] = low
+	}
+	return r
+}
+
+// save stores rows, the last one after the others.
+func (w *worker) save(ctx context.Context, r rows) error {
+	if err := w.store.rows(ctx, w.config.Name, r.writes); err != nil {
+		return err
+	}
+	if r.token != 0 {
+		w.mu.Lock()
+		delete(w.holding, r.token)
+		w.mu.Unlock()
+	}
+	return nil
+}
+
+// low is the first sequence that no stored row reflects.
+func (w *worker) low() (seq uint64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seq, ok = w.lane.Low()
+	for _, s := range w.holding {
+		if !ok || s < seq {
+			seq, ok = s, true
+		}
+	}
+	return seq, ok
+}
+
+func (w *worker) wait(stop, ctx context.Context, at time.Time) {
+	var due <-chan time.Time
+	if !at.IsZero() {
+		due = w.clock.After(max(at.Sub(w.clock.Now()), 0))
+	}
+	select {
+	case <-w.wake:
+	case <-due:
+	case <-stop.Done():
+	case <-ctx.Done():
+	}
+}
