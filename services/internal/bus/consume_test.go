@@ -1,0 +1,323 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+)
+
+var statusConsumer = bus.Consumer{Stream: bus.StreamAuth, Durable: bus.DurableStatus}
+
+// log collects what a handler was given.
+type log struct {
+	mu       sync.Mutex
+	messages []bus.Message
+}
+
+func (l *log) handle(_ context.Context, m bus.Message) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.messages = append(l.messages, m)
+	return nil
+}
+
+func (l *log) all() []bus.Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]bus.Message(nil), l.messages...)
+}
+
+func (l *log) of(workload string) []uint64 {
+	out := []uint64{}
+	for _, m := range l.all() {
+		if m.Event.Subject() == workload {
+			out = append(out, m.Sequence)
+		}
+	}
+	return out
+}
+
+func consumerInfo(t testing.TB, s *natstest.Server) *jetstream.ConsumerInfo {
+	t.Helper()
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	c, err := js.Consumer(t.Context(), bus.StreamAuth, bus.DurableStatus)
+	require.NoError(t, err)
+	return c.CachedInfo()
+}
+
+func TestMessagesOfAWorkloadAreHandledInOrderWhileOthersRun(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	const workloads, each = 20, 25
+	for n := range int64(each) {
+		for w := range workloads {
+			publish(t, b, observation(t, events.TypeUnauthorized, fmt.Sprintf("w%d", w), n))
+		}
+	}
+	var (
+		l       log
+		mu      sync.Mutex
+		running = map[string]bool{}
+		most    int
+	)
+	background(t, func(ctx context.Context) error {
+		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+			w := m.Event.Subject()
+			mu.Lock()
+			twice := running[w]
+			running[w] = true
+			most = max(most, len(running))
+			mu.Unlock()
+			if twice {
+				t.Errorf("two messages of %s at the same time", w)
+			}
+			time.Sleep(time.Millisecond) // the work; nothing waits for it
+			mu.Lock()
+			delete(running, w)
+			mu.Unlock()
+			return l.handle(ctx, m)
+		})
+	})
+	eventually(t, func() bool { return len(l.all()) == workloads*each }, "all are handled")
+	for w := range workloads {
+		got := l.of(fmt.Sprintf("w%d", w))
+		require.Len(t, got, each)
+		for n, sequence := range got {
+			require.Equal(t, uint64(n*workloads+w+1), sequence)
+		}
+	}
+	require.Greater(t, most, 1)
+	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "all are acknowledged")
+	require.Equal(t, uint64(workloads*each), consumerInfo(t, s).AckFloor.Stream)
+}
+
+func TestFailedMessageHoldsUpItsWorkloadAlone(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	publish(t, b, observation(t, events.TypeUnauthorized, "bad", 1))
+	publish(t, b, observation(t, events.TypeUnauthorized, "bad", 2))
+	for n := range int64(50) {
+		publish(t, b, observation(t, events.TypeUnauthorized, fmt.Sprintf("good%d", n%5), n))
+	}
+	var (
+		l        log
+		mu       sync.Mutex
+		attempts int
+		heal     = make(chan struct{})
+	)
+	c := statusConsumer
+	c.Workers = 2
+	background(t, func(ctx context.Context) error {
+		return b.Consume(ctx, c, func(ctx context.Context, m bus.Message) error {
+			if m.Sequence == 1 {
+				mu.Lock()
+				attempts++
+				mu.Unlock()
+				select {
+				case <-heal:
+				default:
+					return errors.New("not now")
+				}
+			}
+			return l.handle(ctx, m)
+		})
+	})
+	eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(l.all()) == 50 && attempts >= 3 }, "the others are handled")
+	require.Empty(t, l.of("bad"))
+	close(heal)
+	eventually(t, func() bool { return len(l.all()) == 52 }, "the workload goes on")
+	require.Equal(t, []uint64{1, 2}, l.of("bad"))
+}
+
+func TestWhatCannotBeUsedGoesToTheDeadLettersAndDelaysNothing(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	nc := client(t, s)
+	bad := &nats.Msg{Subject: "auth.unauthorized.github", Data: []byte("\x00no event"), Header: nats.Header{
+		"X-Trace": {"kept"}, "Nats-Msg-Id": {"mine"}, "Nats-Expected-Stream": {"AUTH"},
+	}}
+	_, err := nc.RequestMsg(bad, time.Second)
+	require.NoError(t, err)
+	big := &nats.Msg{Subject: "auth.unauthorized.github", Data: make([]byte, 65<<10)}
+	_, err = nc.RequestMsg(big, time.Second)
+	require.NoError(t, err)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 3))
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 4))
+
+	var l log
+	background(t, func(ctx context.Context) error {
+		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+			if m.Sequence == 3 {
+				return bus.Terminal(errors.New("unknown\nfield"))
+			}
+			return l.handle(ctx, m)
+		})
+	})
+	eventually(t, func() bool { return len(l.all()) == 1 }, "the good one is handled")
+	require.Equal(t, []uint64{4}, l.of("github"))
+
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	dead, err := js.Stream(t.Context(), bus.StreamDead)
+	require.NoError(t, err)
+	eventually(t, func() bool {
+		info, err := dead.Info(t.Context())
+		return err == nil && info.State.Msgs == 3
+	}, "three dead letters")
+	letters := map[string]*jetstream.RawStreamMsg{}
+	for sequence := range uint64(3) {
+		m, err := dead.GetMsg(t.Context(), sequence+1)
+		require.NoError(t, err)
+		require.Equal(t, "dead.status", m.Subject)
+		require.Equal(t, "AUTH", m.Header.Get(bus.HeaderDeadStream))
+		require.NotEmpty(t, m.Header.Get(bus.HeaderDeadReason))
+		letters[m.Header.Get(bus.HeaderDeadSequence)] = m
+	}
+	require.Equal(t, bad.Data, letters["1"].Data)
+	require.Equal(t, "kept", letters["1"].Header.Get("X-Trace"))
+	require.Equal(t, "mine", letters["1"].Header.Get("Dead-Nats-Msg-Id"))
+	require.Equal(t, big.Data, letters["2"].Data)
+	require.Equal(t, "unknown field", letters["3"].Header.Get(bus.HeaderDeadReason))
+	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "all are ended")
+}
+
+func TestWhatWasNotAcknowledgedComesAgainToTheNextProcess(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	for n := range int64(3) {
+		publish(t, b, observation(t, events.TypeUnauthorized, "github", n))
+	}
+	started := make(chan struct{}, 100)
+	stop := background(t, func(ctx context.Context) error {
+		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+			if m.Sequence == 1 {
+				return nil
+			}
+			started <- struct{}{}
+			return errors.New("the store is down")
+		})
+	})
+	<-started
+	require.NoError(t, stop())
+
+	var l log
+	background(t, func(ctx context.Context) error {
+		return s.Connect(t).Consume(ctx, statusConsumer, l.handle)
+	})
+	eventually(t, func() bool { return len(l.all()) == 2 }, "the two others come again at once")
+	require.Equal(t, []uint64{2, 3}, l.of("github"))
+	require.Greater(t, l.all()[0].Deliveries, 1)
+}
+
+func TestHandlerInProgressFinishesWhenConsumptionEnds(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	started, finish := make(chan struct{}), make(chan struct{})
+	var l log
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+			close(started)
+			<-finish
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return l.handle(ctx, m)
+		})
+	}()
+	<-started
+	cancel()
+	close(finish)
+	require.NoError(t, <-done)
+	require.Len(t, l.all(), 1)
+	require.Zero(t, consumerInfo(t, s).NumAckPending)
+}
+
+func TestConsumptionGoesOnAfterTheBrokerRestarts(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	for n := range int64(3) {
+		require.Eventually(t, func() bool {
+			return b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", n)) == nil
+		}, 20*time.Second, 10*time.Millisecond)
+		eventually(t, func() bool { return len(l.all()) >= int(n)+1 }, "message %d is handled", n)
+		s.Restart()
+	}
+	require.Equal(t, []uint64{1, 2, 3}, l.of("github"))
+}
+
+func TestDeletedDurableIsPutBackByWhoProvisioned(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+	eventually(t, func() bool { return len(l.all()) == 3 }, "the new durable delivers everything")
+	require.Equal(t, []uint64{1, 1, 2}, l.of("github"))
+}
+
+func TestDeletedDurableIsAwaitedByWhoMayNotProvision(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	admin := s.Bus(t)
+	b := s.Connect(t)
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+	require.NoError(t, admin.Provision(t.Context(), 1))
+	eventually(t, func() bool { return len(l.all()) == 3 }, "it finds the new durable")
+}
+
+func TestStreamThatIsCreatedAnewIsTold(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream(t.Context(), bus.StreamAuth))
+	eventually(t, func() bool {
+		return b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", 2)) == nil
+	}, "the stream is put back")
+	eventually(t, func() bool { return len(l.all()) == 2 }, "the new stream is consumed")
+	require.Equal(t, []uint64{1, 1}, l.of("github"))
+	require.True(t, l.all()[1].Created.After(l.all()[0].Created))
+}

@@ -1,0 +1,145 @@
+package bus_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+)
+
+func TestKeysAreWrittenByRevision(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	k := natstest.Bus(t).Bucket(bus.BucketDeliveries)
+
+	_, err := k.Get(ctx, "ops.github")
+	require.ErrorIs(t, err, bus.ErrNotFound)
+	first, err := k.Create(ctx, "ops.github", []byte("a"))
+	require.NoError(t, err)
+	_, err = k.Create(ctx, "ops.github", []byte("b"))
+	require.ErrorIs(t, err, bus.ErrConflict)
+	second, err := k.Update(ctx, "ops.github", []byte("c"), first)
+	require.NoError(t, err)
+	_, err = k.Update(ctx, "ops.github", []byte("d"), first)
+	require.ErrorIs(t, err, bus.ErrConflict)
+
+	e, err := k.Get(ctx, "ops.github")
+	require.NoError(t, err)
+	require.Equal(t, "c", string(e.Value))
+	require.Equal(t, second, e.Revision)
+	require.Equal(t, "ops.github", e.Key)
+
+	require.NoError(t, k.Delete(ctx, "ops.github"))
+	_, err = k.Get(ctx, "ops.github")
+	require.ErrorIs(t, err, bus.ErrNotFound)
+	_, err = k.Create(ctx, "ops.github", []byte("e"))
+	require.NoError(t, err, "a deleted key can be created again")
+	_, err = k.Put(ctx, "ops.gitlab", []byte("f"))
+	require.NoError(t, err)
+	_, err = k.Put(ctx, "ops.gone", nil)
+	require.NoError(t, err)
+	require.NoError(t, k.Delete(ctx, "ops.gone"))
+	keys, err := k.Keys(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"ops.github", "ops.gitlab"}, keys)
+}
+
+// mirror is what a watcher believes.
+type mirror struct {
+	mu      sync.Mutex
+	values  map[string]string
+	entries int
+	current int
+}
+
+func (m *mirror) take(e bus.Entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries++
+	if e.Deleted {
+		delete(m.values, e.Key)
+		return
+	}
+	m.values[e.Key] = string(e.Value)
+}
+
+func (m *mirror) caughtUp() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.current++
+}
+
+func (m *mirror) is(want map[string]string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(want) != len(m.values) {
+		return false
+	}
+	for k, v := range want {
+		if m.values[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+func watch(t *testing.T, k *bus.Bucket, filter string) *mirror {
+	m := &mirror{values: map[string]string{}}
+	background(t, func(ctx context.Context) error {
+		return k.Watch(ctx, filter, m.take, bus.OnCurrent(m.caughtUp))
+	})
+	return m
+}
+
+func TestWatchTellsWhatIsAndWhatChanges(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	k := natstest.Bus(t).Bucket(bus.BucketDeliveries)
+	for _, v := range []string{"a", "b"} {
+		_, err := k.Put(ctx, "ops.github", []byte(v))
+		require.NoError(t, err)
+	}
+	_, err := k.Put(ctx, "chat.github", []byte("c"))
+	require.NoError(t, err)
+
+	m := watch(t, k, "ops.*")
+	eventually(t, func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.current == 1 }, "it catches up")
+	require.True(t, m.is(map[string]string{"ops.github": "b"}))
+	require.Equal(t, 1, m.entries)
+
+	_, err = k.Put(ctx, "ops.gitlab", []byte("d"))
+	require.NoError(t, err)
+	require.NoError(t, k.Delete(ctx, "ops.github"))
+	eventually(t, func() bool { return m.is(map[string]string{"ops.gitlab": "d"}) }, "changes arrive")
+}
+
+func TestWatchOfAnEmptyBucketIsCurrentAtOnce(t *testing.T) {
+	t.Parallel()
+	m := watch(t, natstest.Bus(t).Bucket(bus.BucketSilences), ">")
+	eventually(t, func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.current == 1 }, "it is current")
+	require.Zero(t, m.entries)
+}
+
+func TestWatchGoesOnAfterTheBrokerRestarts(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := natstest.Run(t)
+	k := s.Bus(t).Bucket(bus.BucketDeliveries)
+	put := func(key, value string) {
+		eventually(t, func() bool { _, err := k.Put(ctx, key, []byte(value)); return err == nil }, "put %s", key)
+	}
+	put("ops.github", "a")
+	put("ops.gitlab", "a")
+	m := watch(t, k, ">")
+	eventually(t, func() bool { return m.is(map[string]string{"ops.github": "a", "ops.gitlab": "a"}) }, "it runs")
+	for _, v := range []string{"b", "c", "d"} {
+		s.Restart()
+		put("ops.github", v)
+		eventually(t, func() bool { return m.is(map[string]string{"ops.github": v, "ops.gitlab": "a"}) }, "it sees %s", v)
+	}
+	require.Equal(t, 5, m.entries, "what did not change is not told again")
+}
