@@ -1,6 +1,9 @@
 package status
 
 import (
+	"sync"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authwatch/authwatch/events"
@@ -11,6 +14,7 @@ import (
 var statuses = []events.Status{unk, unv, run, exp, bad, mis}
 
 type metrics struct {
+	inflight    *inflight
 	transitions *prometheus.CounterVec
 	conflicts   prometheus.Counter
 	handled     prometheus.Counter
@@ -19,6 +23,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
+		inflight: &inflight{stored: make(map[uint64]time.Time)},
 		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "authwatch_status_transitions_total",
 			Help: "Changes of status written by this process, by the status entered.",
@@ -42,8 +47,41 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.transitions, m.conflicts, m.handled, m.delay)
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "authwatch_status_oldest_unhandled_seconds",
+			Help: "Age of the oldest observation that was delivered and is not handled; 0 if there is none.",
+		}, func() float64 { return m.inflight.oldest(time.Now()).Seconds() }))
 	}
 	return m
+}
+
+// inflight knows the observations being handled, by sequence. How many were not
+// delivered yet is a metric of the bus.
+type inflight struct {
+	mu     sync.Mutex
+	stored map[uint64]time.Time
+}
+
+func (i *inflight) begin(sequence uint64, stored time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stored[sequence] = stored
+}
+
+func (i *inflight) end(sequence uint64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.stored, sequence)
+}
+
+func (i *inflight) oldest(now time.Time) time.Duration {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var age time.Duration
+	for _, stored := range i.stored {
+		age = max(age, now.Sub(stored))
+	}
+	return age
 }
 
 // workloadGauge collects the status of every workload at scrape time.

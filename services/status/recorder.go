@@ -19,6 +19,9 @@ import (
 // events, so that the stream stores one of two equal writes.
 const urn = "urn:authwatch:status"
 
+// errUnusable: an observation that no retry makes usable.
+var errUnusable = errors.New("unusable observation")
+
 // journal is what the recorder needs of the bus.
 type journal interface {
 	Next(ctx context.Context, stream, filter string, from uint64) (bus.Message, error)
@@ -54,9 +57,6 @@ const maxConflicts = 16
 func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 	if _, known := factOf(m.Event.Type()); !known {
 		return nil // of a later version
-	}
-	if _, err := observe(m); err != nil {
-		return bus.Terminal(err)
 	}
 	workload := m.Event.Subject()
 	v, ok := rc.view.get(workload)
@@ -107,7 +107,11 @@ func (rc *recorder) catchUp(ctx context.Context, v version, m bus.Message) error
 		if err != nil {
 			return err
 		}
-		if v, err = rc.apply(ctx, v, next); err != nil {
+		v, err = rc.apply(ctx, v, next)
+		if errors.Is(err, errUnusable) && next.Sequence != m.Sequence {
+			err = nil // its own delivery says so
+		}
+		if err != nil {
 			return err
 		}
 		p := position(next)
@@ -141,8 +145,7 @@ func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position
 func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (version, error) {
 	o, err := observe(m)
 	if err != nil {
-		rc.skip(m) // its own delivery says so
-		return v, nil
+		return v, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	if Doubtful(v.record, o) {
 		if o.Repeated, err = rc.storedBefore(ctx, m); err != nil {
@@ -156,14 +159,14 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 	}
 	e, err := statusEvent(v.record, after, o)
 	if err != nil {
-		return v, bus.Terminal(err)
+		return v, fmt.Errorf("%w: its record: %w", errUnusable, err)
 	}
 	sequence, err := rc.bus.Write(ctx, e, statusOf(after.Workload), v.sequence)
 	if err != nil {
 		return v, fmt.Errorf("record %s: %w", after.Workload, err)
 	}
 	before := v.record
-	v = version{record: after, sequence: sequence}
+	v = version{record: after, sequence: sequence, stream: v.stream}
 	rc.view.put(v)
 	rc.forget(after.Workload)
 	if Transition(before, after) {
@@ -245,7 +248,7 @@ func versionOf(m bus.Message) (version, error) {
 	if err != nil {
 		return version{}, err
 	}
-	return version{record: r, sequence: m.Sequence}, nil
+	return version{record: r, sequence: m.Sequence, stream: m.Created}, nil
 }
 
 // statusEvent announces the record after o. Its id and time follow from the

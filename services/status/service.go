@@ -171,11 +171,18 @@ func (s *Service) serve(ctx context.Context, l net.Listener) error {
 func (s *Service) consume(ctx context.Context) error {
 	return s.bus.Consume(ctx, bus.Consumer{Stream: bus.StreamAuth, Durable: bus.DurableStatus, Workers: workers},
 		func(ctx context.Context, m bus.Message) error {
+			s.metrics.inflight.begin(m.Sequence, m.Stored)
 			err := s.recorder.handle(ctx, m)
-			if err == nil {
+			switch {
+			case err == nil:
 				s.metrics.handled.Inc()
 				s.metrics.delay.Observe(time.Since(m.Stored).Seconds())
+			case errors.Is(err, errUnusable):
+				err = bus.Terminal(err)
+			default:
+				return err // and it stays in flight
 			}
+			s.metrics.inflight.end(m.Sequence)
 			return err
 		})
 }

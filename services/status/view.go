@@ -3,6 +3,7 @@ package status
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/authwatch/authwatch/events"
 )
@@ -19,6 +20,16 @@ type view struct {
 type version struct {
 	record   events.Record
 	sequence uint64
+	stream   time.Time // when the stream was created; zero: the current one
+}
+
+// supersedes reports whether v was written after w. Sequences start over in a
+// stream that was created anew.
+func (v version) supersedes(w version) bool {
+	if !v.stream.IsZero() && !w.stream.IsZero() && !v.stream.Equal(w.stream) {
+		return v.stream.After(w.stream)
+	}
+	return v.sequence > w.sequence
 }
 
 func newView() *view { return &view{versions: make(map[string]version)} }
@@ -30,7 +41,7 @@ func (w *view) put(v version) (before version, taken bool) {
 	defer w.mu.Unlock()
 	name := v.record.Workload
 	before, known := w.versions[name]
-	if known && before.sequence >= v.sequence {
+	if known && !v.supersedes(before) {
 		return before, false
 	}
 	if !known {

@@ -224,4 +224,3 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-var _ api.Reader = (*fixture)(nil)

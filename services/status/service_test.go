@@ -1,0 +1,361 @@
+package status
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+	"github.com/authwatch/authwatch/services/status/api"
+)
+
+// running is a service that ends with the test, or when stop is called.
+type running struct {
+	*Service
+	stop func()
+}
+
+func start(t testing.TB, b *bus.Bus, change ...func(*Options)) running {
+	t.Helper()
+	o := Options{Config: Config{Listen: "127.0.0.1:0"}, Bus: b}
+	for _, c := range change {
+		c(&o)
+	}
+	s, err := New(o)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		require.NoError(t, <-ended)
+	}
+	t.Cleanup(stop)
+	require.Eventually(t, func() bool { return s.Ready() == nil && s.Addr() != "" }, 20*time.Second, 5*time.Millisecond)
+	return running{s, stop}
+}
+
+func (r running) get(t testing.TB, path string) (int, http.Header, string) {
+	t.Helper()
+	res, err := http.Get("http://" + r.Addr() + path)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, res.Header, string(body)
+}
+
+func (r running) workload(t testing.TB, name string) api.Workload {
+	t.Helper()
+	code, _, body := r.get(t, "/api/v1/workloads/"+name)
+	if code == http.StatusNotFound {
+		return api.Workload{}
+	}
+	require.Equal(t, http.StatusOK, code, body)
+	var w api.Workload
+	require.NoError(t, json.Unmarshal([]byte(body), &w))
+	return w
+}
+
+// becomes waits until a workload has a status.
+func (r running) becomes(t testing.TB, name string, want events.Status) api.Workload {
+	t.Helper()
+	var w api.Workload
+	require.Eventually(t, func() bool { w = r.workload(t, name); return w.Status == want },
+		20*time.Second, 5*time.Millisecond, "%s is not %s", name, want)
+	return w
+}
+
+// observed makes an event as a proxy would.
+func observed(t testing.TB, typ, workload, token string) event.Event {
+	t.Helper()
+	now := time.Now()
+	o := events.Observation{
+		Workload: workload, Upstream: "https://api.example.com/mcp",
+		Credential: &events.Credential{Fingerprint: token, Source: "file /run/secrets/" + workload},
+	}
+	if token != "" {
+		at := now.Add(-time.Hour).Add(time.Duration(token[len(token)-1]) * time.Minute).Truncate(time.Minute)
+		o.Credential.LoadedAt = &at
+	}
+	if typ == events.TypeUnauthorized {
+		o.Rejections = 1
+		o.Response = &events.Response{Status: 401, Challenge: &events.Challenge{Scheme: "Bearer", Error: "invalid_token"}}
+	}
+	e, err := events.New(typ, "urn:authwatch:proxy:test", workload, now, o)
+	require.NoError(t, err)
+	return e
+}
+
+func publish(t testing.TB, b *bus.Bus, typ, workload, token string) {
+	t.Helper()
+	require.NoError(t, b.Publish(t.Context(), observed(t, typ, workload, token)))
+}
+
+// changes are the status.changed events of a workload, oldest first.
+func changes(t testing.TB, b *bus.Bus, workload string) []string {
+	t.Helper()
+	var all []string
+	err := b.Each(t.Context(), bus.StreamStatus, "status.changed."+workload, 1, false, func(m bus.Message) error {
+		r, err := events.ParseStatus(m.Event)
+		all = append(all, string(r.Status))
+		return err
+	})
+	require.NoError(t, err)
+	return all
+}
+
+func TestObservationsBecomeTheRecordThatIsServed(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	publish(t, b, events.TypeLoaded, "github", "t1")
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	publish(t, b, events.TypeUnauthorized, "github", "t1")
+	w := s.becomes(t, "github", events.StatusUnauthenticated)
+	require.Equal(t, "invalid_token", w.Reason)
+	require.Contains(t, w.Message, "Put a new token there")
+	require.Zero(t, w.ServedBy)
+	require.Equal(t, []string{"unverified", "running", "unauthenticated"}, changes(t, b, "github"))
+
+	publish(t, b, events.TypeLoaded, "github", "t2")
+	publish(t, b, events.TypeAuthorized, "github", "t2")
+	w = s.becomes(t, "github", events.StatusRunning)
+	require.Empty(t, w.Incident)
+	require.NotNil(t, w.LastIncident)
+
+	_, _, body := s.get(t, "/api/v1/workloads/github/history?limit=3")
+	var history struct{ Transitions []events.Record }
+	require.NoError(t, json.Unmarshal([]byte(body), &history))
+	require.Len(t, history.Transitions, 3)
+	require.Equal(t, events.StatusRunning, history.Transitions[0].Status)
+	require.Equal(t, events.StatusUnauthenticated, history.Transitions[2].Status)
+}
+
+func TestRestartedServiceKnowsWhatWasRecorded(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	first := start(t, b)
+	publish(t, b, events.TypeUnauthorized, "github", "t1")
+	before := first.becomes(t, "github", events.StatusUnauthenticated)
+	first.stop()
+	publish(t, b, events.TypeUnauthorized, "gitlab", "t1")
+
+	second := start(t, b)
+	require.Equal(t, before, second.workload(t, "github"))
+	second.becomes(t, "gitlab", events.StatusUnauthenticated)
+	require.Len(t, changes(t, b, "github"), 1)
+}
+
+func TestGarbageGoesToDeadAndDelaysNobody(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	bad := observed(t, events.TypeLoaded, "github", "t1")
+	bad.DataEncoded = []byte(`{"workload":"another"}`)
+	require.NoError(t, b.Publish(t.Context(), bad))
+	later := observed(t, events.TypeLoaded, "github", "t1")
+	later.SetType("auth.of-a-later-version")
+	require.NoError(t, b.Publish(t.Context(), later))
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	s.becomes(t, "github", events.StatusRunning)
+	require.Eventually(t, func() bool {
+		return testutil.ToFloat64(s.metrics.handled) == 2
+	}, 10*time.Second, 5*time.Millisecond)
+	_, ok := s.Workload("another")
+	require.False(t, ok)
+}
+
+func TestTwoReplicasWriteOneHistory(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	b := server.Bus(t)
+	one, two := start(t, server.Connect(t)), start(t, server.Connect(t))
+	const workloads, rounds = 10, 12
+	for round := range rounds {
+		for w := range workloads {
+			typ := events.TypeAuthorized
+			if round%2 == 1 {
+				typ = events.TypeUnauthorized
+			}
+			publish(t, b, typ, fmt.Sprintf("workload-%d", w), "t1")
+		}
+	}
+	for w := range workloads {
+		name := fmt.Sprintf("workload-%d", w)
+		require.Eventually(t, func() bool { return len(changes(t, b, name)) >= rounds }, 20*time.Second, 20*time.Millisecond)
+		for i, status := range changes(t, b, name) {
+			require.Equal(t, []string{"running", "unauthenticated"}[i%2], status)
+		}
+		require.Len(t, changes(t, b, name), rounds)
+		a := one.becomes(t, name, events.StatusUnauthenticated)
+		z := two.becomes(t, name, events.StatusUnauthenticated)
+		require.Equal(t, a, z)
+		require.EqualValues(t, rounds/2, a.Incidents)
+	}
+}
+
+func TestBrokerThatGoesAwayCostsNothingButTime(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	b := server.Bus(t)
+	s := start(t, b)
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	s.becomes(t, "github", events.StatusRunning)
+	server.Stop()
+	require.Equal(t, events.StatusRunning, s.workload(t, "github").Status, "what is known is served on")
+	server.Restart()
+	require.Eventually(t, func() bool {
+		return b.Publish(t.Context(), observed(t, events.TypeUnauthorized, "github", "t1")) == nil
+	}, 20*time.Second, 20*time.Millisecond)
+	s.becomes(t, "github", events.StatusUnauthenticated)
+}
+
+func TestLeasesSayWhoServesAndWhetherTheUpstreamIsReached(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	s.becomes(t, "github", events.StatusRunning)
+	leases := b.Bucket(bus.BucketLeases)
+	put := func(instance, reachable string) {
+		t.Helper()
+		_, err := leases.Put(t.Context(), "proxy."+instance, []byte(fmt.Sprintf(
+			`{"instance":%q,"workloads":{"github":{"reachable":%s,"since":"2026-11-24T12:00:00Z","error":"refused"}}}`, instance, reachable)))
+		require.NoError(t, err)
+	}
+	put("a", "false")
+	require.Eventually(t, func() bool { return s.workload(t, "github").ServedBy == 1 }, 10*time.Second, 5*time.Millisecond)
+	w := s.workload(t, "github")
+	require.False(t, *w.Reachable)
+	require.Equal(t, "refused", w.Outage.Error)
+	require.Equal(t, events.StatusRunning, w.Status, "an outage is no verdict")
+
+	put("b", "true")
+	require.Eventually(t, func() bool { return s.workload(t, "github").ServedBy == 2 }, 10*time.Second, 5*time.Millisecond)
+	w = s.workload(t, "github")
+	require.True(t, *w.Reachable)
+	require.Nil(t, w.Outage)
+
+	require.NoError(t, leases.Delete(t.Context(), "proxy.a"))
+	require.Eventually(t, func() bool { return s.workload(t, "github").ServedBy == 1 }, 10*time.Second, 5*time.Millisecond)
+}
+
+// follower reads server-sent events.
+type follower struct {
+	t    testing.TB
+	body io.ReadCloser
+	*bufio.Scanner
+}
+
+func (r running) follow(t testing.TB, lastEventID string) follower {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Addr()+"/api/v1/events", nil)
+	require.NoError(t, err)
+	if lastEventID != "" {
+		req.Header.Set("Last-Event-ID", lastEventID)
+	}
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { res.Body.Close() })
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
+	return follower{t, res.Body, bufio.NewScanner(res.Body)}
+}
+
+func (f follower) next() (id, typ string, e event.Event) {
+	f.t.Helper()
+	for f.Scan() {
+		line := f.Text()
+		switch {
+		case strings.HasPrefix(line, "id: "):
+			id = line[4:]
+		case strings.HasPrefix(line, "event: "):
+			typ = line[7:]
+		case strings.HasPrefix(line, "data: "):
+			require.NoError(f.t, json.Unmarshal([]byte(line[6:]), &e))
+		case line == "" && id != "":
+			return id, typ, e
+		}
+	}
+	require.NoError(f.t, f.Err())
+	require.FailNow(f.t, "the feed ended")
+	return
+}
+
+func TestFeedIsResumedOverARestart(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	feed := s.follow(t, "")
+	publish(t, b, events.TypeLoaded, "github", "t1")
+	id, typ, e := feed.next()
+	require.Equal(t, events.TypeStatusChanged, typ)
+	r, err := events.ParseStatus(e)
+	require.NoError(t, err)
+	require.Equal(t, events.StatusUnverified, r.Status)
+	s.stop()
+
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	publish(t, b, events.TypeForbidden, "github", "t1")
+	s = start(t, b)
+	require.Eventually(t, func() bool { return s.workload(t, "github").Forbidden != nil }, 10*time.Second, 5*time.Millisecond)
+	feed = s.follow(t, id)
+	next, typ, _ := feed.next()
+	require.NotEqual(t, id, next)
+	require.Equal(t, events.TypeStatusChanged, typ)
+	_, typ, _ = feed.next()
+	require.Equal(t, events.TypeStatusUpdated, typ)
+	publish(t, b, events.TypeUnauthorized, "github", "t1")
+	_, _, e = feed.next()
+	r, err = events.ParseStatus(e)
+	require.NoError(t, err)
+	require.Equal(t, events.StatusUnauthenticated, r.Status)
+}
+
+func TestMetricsTellTheStatusOfEveryWorkload(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	reg := prometheus.NewPedanticRegistry()
+	s := start(t, b, func(o *Options) { o.Metrics = reg })
+	publish(t, b, events.TypeUnauthorized, "github", "t1")
+	s.becomes(t, "github", events.StatusUnauthenticated)
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP authwatch_workload_status 1 for the status that the workload has, 0 for the others.
+# TYPE authwatch_workload_status gauge
+authwatch_workload_status{status="expiring",workload="github"} 0
+authwatch_workload_status{status="missing",workload="github"} 0
+authwatch_workload_status{status="running",workload="github"} 0
+authwatch_workload_status{status="unauthenticated",workload="github"} 1
+authwatch_workload_status{status="unknown",workload="github"} 0
+authwatch_workload_status{status="unverified",workload="github"} 0
+`), "authwatch_workload_status"))
+	require.EqualValues(t, 1, testutil.ToFloat64(s.metrics.transitions.WithLabelValues("unauthenticated")))
+	problems, err := testutil.GatherAndLint(reg)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+func TestNewRefusesABadAddress(t *testing.T) {
+	t.Parallel()
+	_, err := New(Options{Config: Config{Listen: "8081"}})
+	require.ErrorContains(t, err, "status.listen: want HOST:PORT")
+}
