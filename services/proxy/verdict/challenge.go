@@ -1,16 +1,24 @@
 package verdict
 
-import "github.com/authwatch/authwatch/events"
+import (
+	"strings"
+
+	"github.com/authwatch/authwatch/events"
+)
 
 // Challenge is one challenge of a WWW-Authenticate field (RFC 9110 section 11.6.1).
+// Its text is the upstream's, as it came; [Challenge.Event] makes it safe.
 type Challenge struct {
-	Scheme  string
-	Token68 string // instead of parameters: "Negotiate YII="
-	Params  []Param
+	Scheme  string  `json:"scheme"`
+	Token68 string  `json:"token68,omitempty"` // instead of parameters: "Negotiate YII="
+	Params  []Param `json:"params,omitempty"`
 }
 
 // Param is an auth-param. Name is in lower case.
-type Param struct{ Name, Value string }
+type Param struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // Get returns the value of the first parameter of that name, given in lower case.
 func (c *Challenge) Get(name string) string {
@@ -22,9 +30,20 @@ func (c *Challenge) Get(name string) string {
 	return ""
 }
 
-// Event returns c as events carry it: printable, bounded, without token68.
-func (c *Challenge) Event() *events.Challenge { return &events.Challenge{Scheme: c.Scheme} }
+// Is reports whether c is of the scheme, whose case does not matter.
+func (c *Challenge) Is(scheme string) bool { return strings.EqualFold(c.Scheme, scheme) }
 
-// ParseChallenges reads the values of all WWW-Authenticate fields of an answer.
-// It never fails: what cannot be understood is left out, the rest is kept.
-func ParseChallenges(_ []string) []Challenge { return nil }
+// code is the OAuth error code, in lower case, where one is given.
+func (c *Challenge) code() string { return strings.ToLower(strings.TrimSpace(c.Get("error"))) }
+
+// Event returns c as events carry it: printable, bounded, without token68.
+func (c *Challenge) Event() *events.Challenge {
+	return &events.Challenge{
+		Scheme:           events.CleanText(c.Scheme, 64),
+		Error:            events.CleanText(c.Get("error"), 64),
+		ErrorDescription: events.CleanText(c.Get("error_description"), 300),
+		Realm:            events.CleanText(c.Get("realm"), 200),
+		Scope:            events.CleanText(c.Get("scope"), 1000),
+		ResourceMetadata: events.CleanText(c.Get("resource_metadata"), 500),
+	}
+}

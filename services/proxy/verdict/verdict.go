@@ -1,5 +1,12 @@
 package verdict
 
+import (
+	"slices"
+	"strings"
+
+	"github.com/authwatch/authwatch/events"
+)
+
 // Kind is what an answer says about the credential.
 type Kind int
 
@@ -18,7 +25,7 @@ func (k Kind) String() string { return [...]string{"nothing", "accepted", "rejec
 type Answer struct {
 	Method     string // of the request
 	Discovery  bool   // the request was for OAuth metadata or registration
-	Status     int
+	Status     int    // 0: none came
 	Challenges []Challenge
 }
 
@@ -26,6 +33,11 @@ type Answer struct {
 const (
 	ReasonBare401     = "bare_401"     // no challenge, or one that does not say why
 	ReasonOtherScheme = "other_scheme" // the challenge is not for bearer tokens
+)
+
+const (
+	codeInvalidToken      = "invalid_token"
+	codeInsufficientScope = "insufficient_scope"
 )
 
 // Verdict is the judgement on one answer.
@@ -37,4 +49,86 @@ type Verdict struct {
 }
 
 // Judge returns the verdict on a.
-func Judge(_ Answer) Verdict { return Verdict{} }
+func Judge(a Answer) Verdict {
+	v, _ := judge(&a)
+	return v
+}
+
+// judge returns the row that decided too, nil for none.
+func judge(a *Answer) (Verdict, *row) {
+	if a.Discovery {
+		return Verdict{}, nil
+	}
+	c := decisive(a.Challenges)
+	says := anything
+	if c != nil {
+		switch c.code() {
+		case codeInvalidToken:
+			says = invalidToken
+		case codeInsufficientScope:
+			says = insufficientScope
+		}
+	}
+	for i := range table {
+		r := &table[i]
+		if !r.matches(a, says) {
+			continue
+		}
+		v := Verdict{Kind: r.kind}
+		if v.Kind == Rejected || v.Kind == Forbidden {
+			v.Challenge, v.Reason = c, reason(c)
+		}
+		if v.Kind == Forbidden {
+			v.Scopes = strings.Fields(events.CleanText(c.Get("scope"), 1000))
+		}
+		return v, r
+	}
+	return Verdict{}, nil
+}
+
+// decisive returns the challenge that says most about a bearer token: one that
+// calls it invalid, one that asks for scope, one for bearer tokens with another
+// error or none, the first of another scheme.
+func decisive(all []Challenge) *Challenge {
+	rank := func(c *Challenge) int {
+		n := 0
+		switch c.code() {
+		case codeInvalidToken:
+			n = 8
+		case codeInsufficientScope:
+			n = 5
+		case "":
+		default:
+			n = 1
+		}
+		if c.Is("Bearer") {
+			n += 2
+		}
+		return n
+	}
+	var best *Challenge
+	for i := range all {
+		if c := &all[i]; best == nil || rank(c) > rank(best) {
+			best = c
+		}
+	}
+	return best
+}
+
+func reason(c *Challenge) string {
+	switch {
+	case c == nil:
+		return ReasonBare401
+	case !c.Is("Bearer"):
+		return ReasonOtherScheme
+	}
+	// What the upstream made up becomes a reason only if it looks like a code.
+	if code := c.code(); code != "" && len(code) <= 64 && !slices.ContainsFunc([]byte(code), notInCode) {
+		return code
+	}
+	return ReasonBare401
+}
+
+func notInCode(b byte) bool {
+	return (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '_' && b != '-' && b != '.'
+}

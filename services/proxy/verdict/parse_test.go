@@ -1,0 +1,141 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestChallengesAreParsedAsRFC9110AsksAndForgivinglyBeyond(t *testing.T) {
+	t.Parallel()
+	type p = Param
+	for name, c := range map[string]struct {
+		header []string
+		want   []Challenge
+	}{
+		"the example of RFC 9110 section 11.6.1": {
+			[]string{`Basic realm="simple", Newauth realm="apps", type=1, title="Login to \"apps\""`},
+			[]Challenge{
+				{Scheme: "Basic", Params: []p{{"realm", "simple"}}},
+				{Scheme: "Newauth", Params: []p{{"realm", "apps"}, {"type", "1"}, {"title", `Login to "apps"`}}},
+			},
+		},
+		"several fields are one list": {
+			[]string{`Basic realm="a"`, `Bearer`, `Negotiate YII=`},
+			[]Challenge{{Scheme: "Basic", Params: []p{{"realm", "a"}}}, {Scheme: "Bearer"}, {Scheme: "Negotiate", Token68: "YII="}},
+		},
+		"token68, alone and before others": {
+			[]string{`Negotiate abc==, NTLM TlRMTVNTUAAC , Basic realm=x`},
+			[]Challenge{{Scheme: "Negotiate", Token68: "abc=="}, {Scheme: "NTLM", Token68: "TlRMTVNTUAAC"}, {Scheme: "Basic", Params: []p{{"realm", "x"}}}},
+		},
+		"a leading comma and empty elements": {
+			[]string{` , ,Bearer realm="x",, error=a,`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"realm", "x"}, {"error", "a"}}}},
+		},
+		"names in any case, values as they are": {
+			[]string{`bEaReR ReAlM="X"`},
+			[]Challenge{{Scheme: "bEaReR", Params: []p{{"realm", "X"}}}},
+		},
+		"an unterminated quote ends with its line": {
+			[]string{`Bearer realm="x, error="`, `Basic realm="y"`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"realm", "x, error="}}}, {Scheme: "Basic", Params: []p{{"realm", "y"}}}},
+		},
+		"a backslash at the end": {
+			[]string{`Bearer realm="x\`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"realm", `x\`}}}},
+		},
+		"a URL without its quotes": {
+			[]string{`Bearer resource_metadata=https://x.example/m?a=b, error=c`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"resource_metadata", "https://x.example/m?a=b"}, {"error", "c"}}}},
+		},
+		"a sentence without its quotes is cut, and is no scheme": {
+			[]string{`Bearer error_description=The token expired, error=invalid_token`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"error_description", "The"}, {"error", "invalid_token"}}}},
+		},
+		"commas forgotten between parameters and between challenges": {
+			[]string{`Bearer realm="x" error="y" Basic realm="z"`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"realm", "x"}, {"error", "y"}}}, {Scheme: "Basic", Params: []p{{"realm", "z"}}}},
+		},
+		"the first of two values of one name counts": {
+			[]string{`Bearer error=a, error=b`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"error", "a"}, {"error", "b"}}}},
+		},
+		"garbage is passed over": {
+			[]string{`{"x": "a, Bearer b"}, ;;;, Bearer error=c, @@@`},
+			[]Challenge{{Scheme: "Bearer", Params: []p{{"error", "c"}}}},
+		},
+		"parameters without a scheme are left out": {
+			[]string{`realm="x", error=y, Bearer`},
+			[]Challenge{{Scheme: "Bearer"}},
+		},
+		"nothing":            {nil, nil},
+		"white space":        {[]string{" \t "}, nil},
+		"only an equal sign": {[]string{"="}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, ParseChallenges(c.header))
+		})
+	}
+}
+
+func TestWhatIsReadOfChallengesIsBounded(t *testing.T) {
+	t.Parallel()
+	require.Len(t, ParseChallenges([]string{strings.Repeat("Bearer realm=x, ", 1000)}), maxChallenges)
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = fmt.Sprintf("S%d realm=x", i)
+	}
+	require.Len(t, ParseChallenges(many), maxChallenges)
+	one := ParseChallenges([]string{"Bearer " + strings.Repeat("a=b,", 1000)})
+	require.Len(t, one, 1)
+	require.Len(t, one[0].Params, maxParams)
+	long := ParseChallenges([]string{`Bearer realm="` + strings.Repeat("x", 1<<20)})
+	require.LessOrEqual(t, len(long[0].Get("realm")), maxBytes)
+}
+
+func TestAChallengeInAnEventIsPrintableAndBounded(t *testing.T) {
+	t.Parallel()
+	c := ParseChallenges([]string{"Bearer error=\"a\x01b\xff\", error_description=\"" + strings.Repeat("long ", 500) + `", scope="r w", realm="x", resource_metadata="https://x.example"`})
+	require.Len(t, c, 1)
+	e := c[0].Event()
+	require.Equal(t, "Bearer", e.Scheme)
+	require.Equal(t, "a b\uFFFD", e.Error)
+	require.LessOrEqual(t, utf8.RuneCountInString(e.ErrorDescription), 300)
+	require.Equal(t, "r w", e.Scope)
+	require.Equal(t, "x", e.Realm)
+	require.Equal(t, "https://x.example", e.ResourceMetadata)
+}
+
+func FuzzParseChallenges(f *testing.F) {
+	for _, s := range []string{
+		`Bearer realm="x", error="invalid_token"`, `Negotiate abc==, Basic realm="a\"b"`, `, ,Bearer`, `Bearer a="`, `=,"`, `a b c=d e`, "\x00\xff", `Bearer a==b`,
+	} {
+		f.Add(s, "Basic realm=x")
+	}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		all := ParseChallenges([]string{first, second})
+		require.LessOrEqual(t, len(all), maxChallenges)
+		for i := range all {
+			c := &all[i]
+			require.NotEmpty(t, c.Scheme)
+			require.LessOrEqual(t, len(c.Params), maxParams)
+			require.False(t, c.Token68 != "" && len(c.Params) > 0)
+			for _, p := range c.Params {
+				require.NotEmpty(t, p.Name)
+				require.LessOrEqual(t, len(p.Value), maxBytes)
+			}
+			e := c.Event()
+			for _, s := range []string{e.Scheme, e.Error, e.ErrorDescription, e.Realm, e.Scope, e.ResourceMetadata} {
+				require.True(t, utf8.ValidString(s))
+				require.NotContains(t, s, "\x00")
+			}
+		}
+		v := Judge(Answer{Method: "POST", Status: 401, Challenges: all})
+		require.Contains(t, []Kind{Rejected, Forbidden}, v.Kind)
+		require.NotEmpty(t, v.Reason)
+	})
+}
