@@ -176,6 +176,6 @@ func (f *fixture) mixed(t testing.TB) {
 	f.put(t, left)
 
 	at := time.Now().Add(-4 * time.Minute)
-	f.store(t, events.TypeAlertDelivered, "github", at, events.Receipt{Receiver: "ops", Kind: events.KindOpened, Workload: "github", Attempts: 1, StatusCode: 200})
-	f.store(t, events.TypeAlertFailed, "github", at.Add(time.Minute), events.Receipt{Receiver: "chat", Kind: events.KindOpened, Workload: "github", Attempts: 5, StatusCode: 404, Error: "channel_not_found"})
+	f.store(t, events.TypeAlertDelivered, "github", at, events.Receipt{Receiver: "ops", DeliveryID: "d1", Kind: events.KindOpened, Workload: "github", Attempts: 1, StatusCode: 200})
+	f.store(t, events.TypeAlertFailed, "github", at.Add(time.Minute), events.Receipt{Receiver: "chat", DeliveryID: "d2", Kind: events.KindOpened, Workload: "github", Attempts: 5, StatusCode: 404, Error: "channel_not_found"})
 }
