@@ -1,9 +1,9 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"iter"
 )
 
 // checkEnvelope rejects what decoders disagree on: a member that stands twice, at
@@ -17,17 +17,12 @@ func checkEnvelope(body []byte) error {
 	if s.next() != '{' {
 		return fmt.Errorf("the body is not a JSON object")
 	}
-	names, err := s.object()
-	if err != nil {
+	var names members
+	if err := s.object(&names, isAttributeName); err != nil {
 		return err
 	}
 	if names.has("data") && names.has("data_base64") {
 		return fmt.Errorf("data and data_base64 stand together")
-	}
-	for name := range names.all() {
-		if name != "data_base64" && !isAttributeName(name) {
-			return fmt.Errorf("%q is not the name of an attribute", CleanText(name, 64))
-		}
 	}
 	return nil
 }
@@ -41,14 +36,16 @@ func checkData(data []byte) error {
 	return s.value()
 }
 
-func isAttributeName(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return false
+func isAttributeName(name []byte) bool {
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return string(name) == "data_base64"
 		}
 	}
-	return name != ""
+	return len(name) > 0
 }
+
+func isAnyName([]byte) bool { return true }
 
 // A scanner walks over text that is known to be valid JSON.
 type scanner struct {
@@ -69,26 +66,30 @@ func (s *scanner) next() byte {
 	}
 }
 
-func (s *scanner) object() (members, error) {
-	var m members
+// object collects the names of the object at hand.
+func (s *scanner) object(names *members, allowed func(name []byte) bool) error {
 	s.at++
 	for s.next() != '}' {
-		if name := s.text(); !m.add(name) {
-			return m, fmt.Errorf("the member %q stands twice", CleanText(name, 64))
+		name := s.text()
+		if !allowed(name) {
+			return fmt.Errorf("%q is not the name of an attribute", CleanText(string(name), 64))
+		}
+		if !names.add(name) {
+			return fmt.Errorf("the member %q stands twice", CleanText(string(name), 64))
 		}
 		if err := s.value(); err != nil {
-			return m, err
+			return err
 		}
 	}
 	s.at++
-	return m, nil
+	return nil
 }
 
 func (s *scanner) value() error {
 	switch s.next() {
 	case '{':
-		_, err := s.object()
-		return err
+		var names members
+		return s.object(&names, isAnyName)
 	case '[':
 		s.at++
 		for s.next() != ']' {
@@ -123,25 +124,28 @@ func (s *scanner) skip() (escaped bool) {
 	return escaped
 }
 
-func (s *scanner) text() string {
+// text is the string at hand, without its escapes. It shares memory with the
+// message where it can: most names are looked at once.
+func (s *scanner) text() []byte {
 	from := s.at
 	if !s.skip() {
-		return string(s.data[from+1 : s.at-1])
+		return s.data[from+1 : s.at-1]
 	}
 	var name string
 	_ = json.Unmarshal(s.data[from:s.at], &name) // the text is valid JSON
-	return name
+	return []byte(name)
 }
 
-// members is a set of names: a slice while it is small.
+// members is a set of names: an array while it is small.
 type members struct {
-	few  []string
+	few  [16][]byte
+	n    int
 	many map[string]struct{}
 }
 
 func (m *members) has(name string) bool {
-	for _, n := range m.few {
-		if n == name {
+	for _, n := range m.few[:m.n] {
+		if string(n) == name {
 			return true
 		}
 	}
@@ -149,32 +153,24 @@ func (m *members) has(name string) bool {
 	return ok
 }
 
-func (m *members) all() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, n := range m.few {
-			if !yield(n) {
-				return
-			}
-		}
-		for n := range m.many {
-			if !yield(n) {
-				return
-			}
+// add reports whether name is new.
+func (m *members) add(name []byte) bool {
+	for _, n := range m.few[:m.n] {
+		if bytes.Equal(n, name) {
+			return false
 		}
 	}
-}
-
-func (m *members) add(name string) bool {
-	if m.has(name) {
-		return false
-	}
-	if len(m.few) < 16 {
-		m.few = append(m.few, name)
+	if m.n < len(m.few) {
+		m.few[m.n] = name
+		m.n++
 		return true
+	}
+	if _, twice := m.many[string(name)]; twice {
+		return false
 	}
 	if m.many == nil {
 		m.many = map[string]struct{}{}
 	}
-	m.many[name] = struct{}{}
+	m.many[string(name)] = struct{}{}
 	return true
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -26,6 +27,9 @@ const contentTypeJSON = "application/cloudevents+json"
 func Marshal(e event.Event) (Message, error) {
 	if err := validate(e); err != nil {
 		return Message{}, err
+	}
+	if !json.Valid(e.Data()) {
+		return Message{}, fmt.Errorf("%w: data is not JSON", ErrInvalid)
 	}
 	subject := Subject(e.Type(), e.Subject())
 	if !isSubject(subject) {

@@ -181,7 +181,7 @@ func TestCleanTextKeepsTextAndNothingElse(t *testing.T) {
 	require.Equal(t, "日本", events.CleanText("日本語", 2), "runes, not bytes")
 	require.Empty(t, events.CleanText("abc", 0))
 	require.Equal(t, "\uFFFD", events.CleanText("\xff\xfe", 10))
-	require.Equal(t, "", events.CleanText("\n\t", 10))
+	require.Empty(t, events.CleanText("\n\t", 10))
 }
 
 func FuzzUnmarshalStructured(f *testing.F) {
