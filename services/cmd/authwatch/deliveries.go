@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/notifier"
+	"github.com/authwatch/authwatch/services/standalone"
+)
+
+func deliveriesCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "deliveries -c FILE",
+		GroupID: "act",
+		Short:   "The messages that receivers have not taken yet",
+		Args:    takes(),
+	}
+	o.addOutput(c)
+	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
+		all, err := notifier.Deliveries(ctx, b)
+		if err != nil {
+			return err
+		}
+		p := printer(c)
+		if o.json() {
+			return printValue(p, map[string]any{"deliveries": orEmpty(all)})
+		}
+		printPending(p, all, time.Now())
+		return nil
+	})
+	return c
+}
+
+func printPending(p *terminal.Printer, all []notifier.Delivery, now time.Time) {
+	if len(all) == 0 {
+		p.Line("Everybody has been told everything.")
+		return
+	}
+	rows := [][]terminal.Cell{{
+		{Text: "RECEIVER", Style: p.Dim}, {Text: "STATE", Style: p.Dim}, {Text: "KIND", Style: p.Dim}, {Text: "SINCE", Style: p.Dim},
+		{Text: "ATTEMPTS", Style: p.Dim}, {Text: "WORKLOADS", Style: p.Dim}, {Text: "ID", Style: p.Dim}, {Text: "ERROR", Style: p.Dim},
+	}}
+	for _, d := range all {
+		style := p.Yellow
+		if d.State != notifier.StateWaiting {
+			style = p.Red
+		}
+		rows = append(rows, []terminal.Cell{
+			{Text: d.Receiver, Style: p.Bold}, {Text: d.State, Style: style}, {Text: d.Kind}, {Text: ago(now, d.Created)},
+			{Text: fmt.Sprint(d.Attempts)}, {Text: shortList(d.Workloads)}, {Text: d.ID}, {Text: terminal.Clean(d.Error)},
+		})
+	}
+	p.Table(rows)
+}
+
+func shortList(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], " "), len(names)-most)
+}
+
+func replayCommand(o *options) *cobra.Command {
+	var id string
+	c := &cobra.Command{
+		Use:     "replay RECEIVER -c FILE",
+		GroupID: "act",
+		Short:   "Attempt what a receiver has not taken again, now",
+		Args:    takes("RECEIVER"),
+	}
+	c.Flags().StringVar(&id, "id", "", "only the delivery with this `ID`")
+	o.onBus(c, func(ctx context.Context, cfg *standalone.Config, b *bus.Bus, args []string) error {
+		if err := knownReceiver(cfg, args[0]); err != nil {
+			return err
+		}
+		n, err := notifier.Replay(ctx, b, args[0], id)
+		if err != nil {
+			return err
+		}
+		printer(c).Line("%s: attempted again", count(n, "message"))
+		return nil
+	})
+	return c
+}

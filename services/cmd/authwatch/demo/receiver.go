@@ -1,0 +1,32 @@
+package demo
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// Receiver is a webhook: what an operator would run to be told. Each alert that
+// arrives is handed to its function.
+type Receiver func(alert events.Alert, at time.Time)
+
+func (f Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	at := time.Now()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 256<<10))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	var envelope struct {
+		Data events.Alert `json:"data"`
+	}
+	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Data.Kind == "" {
+		http.Error(w, "not an alert", http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+	f(envelope.Data, at)
+}

@@ -1,0 +1,114 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+// A step waits for one moment and prints it.
+type step struct{ kind, key string }
+
+// play tells the whole story: a working token, its death, a new one.
+func (d *demo) play(ctx context.Context) error {
+	d.chapter("A client calls a tool through the proxy, once a second. It holds no token.")
+	if err := d.peace(ctx); err != nil {
+		return err
+	}
+
+	d.begin()
+	d.upstream.Accept("")
+	d.chapter("The server stops accepting the token.")
+	first, err := d.await(ctx, rejected, "")
+	if err != nil {
+		return err
+	}
+	d.print(first, since(first.at, first.at))
+	err = d.expect(ctx, first.at,
+		step{event, events.TypeUnauthorized}, step{status, string(events.StatusUnauthenticated)},
+		step{alert, events.KindOpened}, step{refused, ""})
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, d.After/2); err != nil {
+		return err
+	}
+
+	d.begin()
+	token := newToken()
+	d.upstream.Accept(token)
+	d.chapter("Somebody writes a new token to the file. Nothing is restarted.")
+	if err := os.WriteFile(d.tokenFile, []byte(token+"\n"), 0o600); err != nil {
+		return err
+	}
+	return d.expect(ctx, d.opened,
+		step{event, events.TypeLoaded}, step{event, events.TypeAuthorized},
+		step{status, string(events.StatusRunning)}, step{alert, events.KindResolved}, step{called, ""})
+}
+
+// peace shows the calls until the time is up. The status has to be running by
+// then, or the rest of the story would start from something else.
+func (d *demo) peace(ctx context.Context) error {
+	d.begin()
+	if _, err := d.await(ctx, status, string(events.StatusRunning)); err != nil {
+		return err
+	}
+	for end := d.opened.Add(d.After); time.Now().Before(end); {
+		m, err := d.await(ctx, called, "")
+		if err != nil {
+			return err
+		}
+		d.print(m, clock(m.at))
+	}
+	return nil
+}
+
+func (d *demo) expect(ctx context.Context, zero time.Time, steps ...step) error {
+	for _, s := range steps {
+		m, err := d.await(ctx, s.kind, s.key)
+		if err != nil {
+			return err
+		}
+		d.print(m, since(m.at, zero))
+	}
+	return nil
+}
+
+// linger shows what happens, whoever makes it happen, until ctx ends.
+func (d *demo) linger(ctx context.Context) error {
+	d.begin()
+	working := true
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-d.arrivals:
+			if m.kind == failed {
+				return errors.New(m.text)
+			}
+			if m.kind == called || m.kind == refused {
+				if m.good == working {
+					continue
+				}
+				working = m.good
+			}
+			if m.kind != rejected {
+				d.print(m, clock(m.at))
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func clock(t time.Time) string { return t.Format(time.TimeOnly) }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/status/api"
+)
+
+func showCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "show WORKLOAD",
+		GroupID: "ask",
+		Short:   "The status of one workload",
+		Args:    takes("WORKLOAD"),
+	}
+	o.addAPI(c)
+	o.addOutput(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ask, err := newClient(o.api)
+		if err != nil {
+			return err
+		}
+		w, raw, err := fetch[api.Workload](c.Context(), ask, "workloads", args[0])
+		if err != nil {
+			return err
+		}
+		p := printer(c)
+		if o.json() {
+			return printJSON(p, raw)
+		}
+		printWorkload(p, w, time.Now())
+		return nil
+	}
+	return c
+}
+
+func printWorkload(p *terminal.Printer, w api.Workload, now time.Time) {
+	p.Line("%s  %s  since %s (%s)", p.Bold(terminal.Clean(w.Workload)), statusStyle(p, w)(statusText(w)), clock(w.Since), ago(now, w.Since))
+	for _, line := range terminal.Wrap(terminal.Clean(w.Message), 2) {
+		p.Line("  %s", line)
+	}
+	p.Line("")
+	var rows [][]terminal.Cell
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []terminal.Cell{{Text: "  " + name, Style: p.Dim}, {Text: terminal.Clean(value)}})
+		}
+	}
+	add("reason", w.Reason)
+	add("upstream", w.Upstream)
+	if w.Outage != nil {
+		add("unreachable", fmt.Sprintf("since %s: %s", clock(w.Outage.Since), w.Outage.Error))
+	}
+	if cred := w.Credential; cred != nil {
+		add("credential", cred.Source)
+		add("fingerprint", cred.Fingerprint)
+		if cred.LoadedAt != nil {
+			add("loaded", clock(*cred.LoadedAt))
+		}
+		if cred.ExpiresAt != nil {
+			add("expires", clock(*cred.ExpiresAt))
+		}
+	}
+	add("served by", servedBy(w))
+	add("incident", w.Incident)
+	if last := w.LastIncident; last != nil {
+		add("last incident", fmt.Sprintf("%s to %s, %s", clock(last.Opened), clock(last.Closed), last.Reason))
+	}
+	if f := w.Forbidden; f != nil {
+		add("forbidden", fmt.Sprintf("at %s, missing scopes: %q", clock(f.At), f.Scopes))
+	}
+	p.Table(rows)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/notifier"
+	"github.com/authwatch/authwatch/services/standalone"
+)
+
+func silenceCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "silence",
+		GroupID: "act",
+		Short:   "Keep alerts back for a while: add, list, expire",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    unknownCommand,
+	}
+	c.AddCommand(silenceAdd(o), silenceList(o), silenceExpire(o))
+	return c
+}
+
+func silenceAdd(o *options) *cobra.Command {
+	var s notifier.Silence
+	length := config.Duration(2 * time.Hour)
+	c := &cobra.Command{
+		Use:   "add -c FILE [flags]",
+		Short: "Keep openings and reminders of some workloads back",
+		Example: `  authwatch silence add -c FILE --workload 'staging-*' --for 8h --comment "tokens are rotated"
+  authwatch silence add -c FILE --label team=search --for 1d`,
+		Args: takes(),
+	}
+	f := c.Flags()
+	f.StringVar(&s.Match.Workload, "workload", "", "a name or a `GLOB`")
+	f.StringSliceVar(&s.Match.Status, "status", nil, "unauthenticated or missing")
+	f.StringSliceVar(&s.Match.Reason, "reason", nil, "such as invalid_token")
+	f.StringToStringVar(&s.Match.Labels, "label", nil, "`NAME=GLOB`")
+	f.TextVar(&length, "for", length, "how long")
+	f.StringVar(&s.Comment, "comment", "", "why, for the others")
+	f.StringVar(&s.By, "by", currentUser(), "who")
+	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
+		if s.Match.Workload == "" && len(s.Match.Status)+len(s.Match.Reason)+len(s.Match.Labels) == 0 {
+			return process.Usagef("silence add: which workloads? write --workload NAME, or --workload '*' for all")
+		}
+		s.Until = time.Now().Add(length.Std())
+		stored, err := notifier.SilenceAdd(ctx, b, s)
+		if err != nil {
+			return err
+		}
+		printer(c).Line("silence %s holds until %s", stored.ID, clock(stored.Until))
+		return nil
+	})
+	return c
+}
+
+func silenceList(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "list -c FILE", Short: "The silences that hold, or will", Args: takes()}
+	o.addOutput(c)
+	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
+		all, err := notifier.SilenceList(ctx, b)
+		if err != nil {
+			return err
+		}
+		p := printer(c)
+		switch {
+		case o.json():
+			return printValue(p, map[string]any{"silences": orEmpty(all)})
+		case len(all) == 0:
+			p.Line("No silence.")
+			return nil
+		}
+		rows := [][]terminal.Cell{{
+			{Text: "ID", Style: p.Dim}, {Text: "UNTIL", Style: p.Dim}, {Text: "MATCHES", Style: p.Dim},
+			{Text: "BY", Style: p.Dim}, {Text: "COMMENT", Style: p.Dim},
+		}}
+		for _, s := range all {
+			rows = append(rows, []terminal.Cell{
+				{Text: s.ID}, {Text: clock(s.Until)}, {Text: terminal.Clean(matchText(s.Match))},
+				{Text: terminal.Clean(s.By)}, {Text: terminal.Clean(s.Comment)},
+			})
+		}
+		p.Table(rows)
+		return nil
+	})
+	return c
+}
+
+func silenceExpire(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "expire ID -c FILE", Short: "End a silence now", Args: takes("ID")}
+	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, args []string) error {
+		if err := notifier.SilenceExpire(ctx, b, args[0]); err != nil {
+			return err
+		}
+		printer(c).Line("silence %s has ended", args[0])
+		return nil
+	})
+	return c
+}
+
+// matchText is a matcher as it would be written, without quotes.
+func matchText(m notifier.Match) string {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return ""
+	}
+	return strings.NewReplacer(`"`, "", "{", "", "}", "").Replace(string(raw))
+}
+
+func currentUser() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/status/api"
+)
+
+func whyCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "why WORKLOAD",
+		GroupID: "ask",
+		Short:   "What was seen, what changed when, and who was told",
+		Args:    takes("WORKLOAD"),
+	}
+	o.addAPI(c)
+	o.addOutput(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ask, err := newClient(o.api)
+		if err != nil {
+			return err
+		}
+		w, rawRecord, err := fetch[api.Workload](c.Context(), ask, "workloads", args[0])
+		if err != nil {
+			return err
+		}
+		past, rawPast, err := fetch[transitionList](c.Context(), ask, "workloads", args[0], "history")
+		if err != nil {
+			return err
+		}
+		told, rawTold, err := fetch[deliveryList](c.Context(), ask, "workloads", args[0], "deliveries")
+		if err != nil {
+			return err
+		}
+		p := printer(c)
+		if o.json() {
+			return printMerged(p, rawRecord, rawPast, rawTold)
+		}
+		printWorkload(p, w, time.Now())
+		printEvidence(p, w.Evidence)
+		printTimeline(p, past.Transitions)
+		printDeliveries(p, told.Deliveries)
+		return nil
+	}
+	return c
+}
+
+// printMerged prints {"workload": record, "transitions": […], "deliveries": […]}.
+func printMerged(p *terminal.Printer, record json.RawMessage, lists ...json.RawMessage) error {
+	merged := map[string]json.RawMessage{"workload": record}
+	for _, list := range lists {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(list, &members); err != nil {
+			return err
+		}
+		for name, value := range members {
+			merged[name] = value
+		}
+	}
+	raw, err := json.Marshal(merged)
+	if err != nil {
+		return err
+	}
+	return printJSON(p, raw)
+}
+
+func printEvidence(p *terminal.Printer, e *events.Evidence) {
+	if e == nil {
+		return
+	}
+	p.Line("\n%s", p.Bold("Evidence"))
+	if r := e.Request; r != nil {
+		p.Line("  request    %s", terminal.Clean(requestText(r)))
+	}
+	if r := e.Response; r != nil {
+		p.Line("  answer     %s", terminal.Clean(responseText(r)))
+	}
+	if e.Rejections > 0 {
+		text := fmt.Sprintf("%d", e.Rejections)
+		if e.FirstSeen != nil {
+			text += ", the first at " + clock(*e.FirstSeen)
+		}
+		p.Line("  rejected   %s", text)
+	}
+}
+
+func requestText(r *events.Request) string {
+	return strings.Join(strings.Fields(strings.Join([]string{r.Method, r.Path, r.MCPMethod, r.MCPName}, " ")), " ")
+}
+
+func responseText(r *events.Response) string {
+	text := fmt.Sprintf("HTTP %d", r.Status)
+	if c := r.Challenge; c != nil {
+		text += ", " + c.Scheme
+		if c.Error != "" {
+			text += " " + c.Error
+		}
+		if c.ErrorDescription != "" {
+			text += ": " + c.ErrorDescription
+		}
+	}
+	return text
+}
+
+func printTimeline(p *terminal.Printer, past []events.Record) {
+	if len(past) == 0 {
+		return
+	}
+	p.Line("\n%s", p.Bold("Timeline"))
+	rows := make([][]terminal.Cell, 0, len(past))
+	for _, r := range past {
+		w := api.Workload{Record: r}
+		rows = append(rows, []terminal.Cell{
+			{Text: "  " + clock(r.Since), Style: p.Dim},
+			{Text: statusText(w), Style: statusStyle(p, w)}, {Text: terminal.Clean(r.Reason)},
+		})
+	}
+	p.Table(rows)
+}
+
+func printDeliveries(p *terminal.Printer, told []api.Delivery) {
+	p.Line("\n%s", p.Bold("Told"))
+	if len(told) == 0 {
+		p.Line("  nobody yet")
+		return
+	}
+	rows := make([][]terminal.Cell, 0, len(told))
+	for _, d := range told {
+		outcome, style := "delivered", p.Green
+		if d.Type == events.TypeAlertFailed {
+			outcome, style = "failed: "+terminal.Clean(d.Error), p.Red
+		}
+		rows = append(rows, []terminal.Cell{
+			{Text: "  " + clock(d.Time), Style: p.Dim}, {Text: terminal.Clean(d.Receiver)},
+			{Text: terminal.Clean(d.Kind)}, {Text: outcome, Style: style},
+		})
+	}
+	p.Table(rows)
+}

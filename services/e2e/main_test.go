@@ -1,0 +1,42 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// bin is the folder with the binaries, built once for all tests.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "authwatch-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	for name, pkg := range map[string]string{
+		"authwatch":   "github.com/authwatch/authwatch/services/cmd/authwatch",
+		"proxy":       "github.com/authwatch/authwatch/services/cmd/proxy",
+		"status":      "github.com/authwatch/authwatch/services/cmd/status",
+		"notifier":    "github.com/authwatch/authwatch/services/cmd/notifier",
+		"nats-server": "github.com/nats-io/nats-server/v2",
+	} {
+		build := exec.CommandContext(context.Background(), "go", "build", "-o", filepath.Join(dir, name), pkg)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}

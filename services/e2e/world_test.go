@@ -1,0 +1,284 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+)
+
+// The tokens are canaries: they may appear in no output of anything.
+const (
+	firstToken  = "canary-1f6c0e7d2b-first"
+	secondToken = "canary-9a4e83c5d7-second"
+)
+
+// world is what stands around authwatch: an MCP server behind a token, a file
+// with the token, and a webhook.
+type world struct {
+	dir       string
+	tokenFile string
+	upstream  *demo.Upstream
+	remote    string // URL of the MCP server
+	webhook   *webhook
+
+	nats, proxy, proxyAdmin, status, statusAdmin, notifierAdmin string // addresses
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	a := freeAddresses(t, 6)
+	w := &world{
+		dir: dir, tokenFile: filepath.Join(dir, "token"),
+		upstream: demo.NewUpstream(firstToken), webhook: newWebhook(t),
+		nats: a[0], proxy: a[1], proxyAdmin: a[2], status: a[3], statusAdmin: a[4], notifierAdmin: a[5],
+	}
+	server := httptest.NewServer(w.upstream)
+	t.Cleanup(server.Close)
+	w.remote = server.URL + "/mcp"
+	write(t, w.tokenFile, firstToken+"\n")
+	return w
+}
+
+// configure writes the configuration file; nats is its first line.
+func (w *world) configure(t *testing.T, nats string) string {
+	t.Helper()
+	file := filepath.Join(w.dir, "authwatch.yaml")
+	write(t, file, nats+`
+data_dir: `+w.dir+`/data
+proxy:
+  listen: `+w.proxy+`
+  admin_listen: `+w.proxyAdmin+`
+  workloads:
+    - name: github
+      kind: mcp
+      upstream: `+w.remote+`
+      credential: {bearer_token_file: `+w.tokenFile+`}
+status: {listen: `+w.status+`, admin_listen: `+w.statusAdmin+`}
+notifier:
+  admin_listen: `+w.notifierAdmin+`
+  receivers:
+    - {name: ops, webhook: {url: "`+w.webhook.url+`"}}
+  routes:
+    - {receivers: [ops], group_wait: 0s}
+`)
+	return file
+}
+
+func (w *world) endpoint() string { return "http://" + w.proxy + "/github" }
+
+// record is what the API says of the workload.
+func (w *world) record(t *testing.T) events.Record {
+	t.Helper()
+	var r events.Record
+	resp, err := get(t.Context(), "http://"+w.status+"/api/v1/workloads/github")
+	if err != nil {
+		return r
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		require.NoError(t, json.NewDecoder(resp.Body).Decode(&r))
+	}
+	return r
+}
+
+func (w *world) awaitStatus(t *testing.T, want events.Status) events.Record {
+	t.Helper()
+	var r events.Record
+	eventually(t, "status "+string(want), func() bool {
+		r = w.record(t)
+		return r.Status == want
+	})
+	return r
+}
+
+// awaitCall calls the tool through the proxy until it works.
+func (w *world) awaitCall(t *testing.T, c *demo.Client) {
+	t.Helper()
+	eventually(t, "a tool call succeeds", func() bool {
+		text, err := c.Call(t.Context())
+		return err == nil && text == "Lisbon: 21 °C, light rain"
+	})
+}
+
+// webhook keeps the alerts that arrive.
+type webhook struct {
+	url string
+
+	mu     sync.Mutex
+	bodies [][]byte
+	alerts []events.Alert
+}
+
+func newWebhook(t *testing.T) *webhook {
+	t.Helper()
+	h := &webhook{}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	h.url = server.URL
+	return h
+}
+
+func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var envelope struct {
+		Data events.Alert `json:"data"`
+	}
+	if err != nil || json.Unmarshal(body, &envelope) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bodies = append(h.bodies, body)
+	h.alerts = append(h.alerts, envelope.Data)
+}
+
+// kinds are the kinds of the alerts so far, in the order they came.
+func (h *webhook) kinds() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var kinds []string
+	for _, a := range h.alerts {
+		kinds = append(kinds, a.Kind)
+	}
+	return kinds
+}
+
+// stream returns everything that a stream holds for a subject filter.
+func (w *world) stream(t *testing.T, name, filter string) []*jetstream.RawStreamMsg {
+	t.Helper()
+	nc, err := nats.Connect("nats://" + w.nats)
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), name)
+	require.NoError(t, err)
+	var found []*jetstream.RawStreamMsg
+	for seq := uint64(1); ; {
+		m, err := stream.GetMsg(t.Context(), seq, jetstream.WithGetMsgSubject(filter))
+		if err != nil {
+			require.ErrorIs(t, err, jetstream.ErrMsgNotFound)
+			return found
+		}
+		found = append(found, m)
+		seq = m.Sequence + 1
+	}
+}
+
+// count returns how many events of a type the bus holds.
+func (w *world) count(t *testing.T, stream, typ string) int {
+	t.Helper()
+	return len(w.stream(t, stream, typ+".github"))
+}
+
+// transitions are the statuses that the STATUS stream went through.
+func (w *world) transitions(t *testing.T) []events.Status {
+	t.Helper()
+	var path []events.Status
+	for _, m := range w.stream(t, "STATUS", events.TypeStatusChanged+".github") {
+		e, err := events.Unmarshal(m.Header, m.Data)
+		require.NoError(t, err)
+		r, err := events.ParseStatus(e)
+		require.NoError(t, err)
+		path = append(path, r.Status)
+	}
+	return path
+}
+
+// storm sends n requests that the upstream rejects, from that many clients.
+func (w *world) storm(t *testing.T, clients, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for range n / clients {
+				postCall(t.Context(), w.endpoint())
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// leaks searches everything that was written below the folder and the texts for
+// a token. The token file itself is where it belongs.
+func (w *world) leaks(t *testing.T, texts map[string]string) {
+	t.Helper()
+	for _, token := range []string{firstToken, secondToken} {
+		for name, text := range texts {
+			require.NotContains(t, text, token, "%s holds a token", name)
+		}
+		require.NoError(t, filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || path == w.tokenFile {
+				return nil
+			}
+			text, err := os.ReadFile(path)
+			if err == nil {
+				require.NotContains(t, string(text), token, "%s holds a token", path)
+			}
+			return nil
+		}))
+	}
+}
+
+// texts fetches what the listeners show.
+func (w *world) texts(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, url := range []string{
+		"http://" + w.proxyAdmin + "/metrics", "http://" + w.statusAdmin + "/metrics", "http://" + w.notifierAdmin + "/metrics",
+		"http://" + w.status + "/", "http://" + w.status + "/api/v1/workloads",
+		"http://" + w.status + "/api/v1/workloads/github", "http://" + w.status + "/api/v1/workloads/github/history",
+	} {
+		resp, err := get(t.Context(), url)
+		require.NoError(t, err)
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode, url)
+		texts[url] = string(text)
+	}
+	for _, name := range []string{"AUTH", "STATUS", "ALERT", "DEAD"} {
+		for _, m := range w.stream(t, name, ">") {
+			texts[name] += string(m.Data)
+		}
+	}
+	w.webhook.mu.Lock()
+	defer w.webhook.mu.Unlock()
+	for _, body := range w.webhook.bodies {
+		texts["webhook"] += string(body)
+	}
+	return texts
+}
+
+func postCall(ctx context.Context, endpoint string) int {
+	const body = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"}}}`
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}

@@ -1,0 +1,165 @@
+// Package standalone composes the three services and an embedded broker in one
+// process: `authwatch run`.
+package standalone
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/natsd"
+	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/notifier"
+	"github.com/authwatch/authwatch/services/proxy"
+	"github.com/authwatch/authwatch/services/status"
+)
+
+// Options of the process.
+type Options struct {
+	Config Config
+	File   string // that Config was read from, to follow its changes; empty: none
+	Log    *slog.Logger
+}
+
+// App is the whole of authwatch in one process.
+type App struct {
+	cfg      Config
+	file     string
+	log      *slog.Logger
+	registry *prometheus.Registry
+}
+
+// New starts nothing.
+func New(o Options) *App {
+	return &App{cfg: o.Config, file: o.File, log: o.Log, registry: process.Registry("authwatch")}
+}
+
+// Run blocks until ctx ends, then stops the proxy, the notifier, the status
+// service and the broker, in this order.
+func (a *App) Run(ctx context.Context) error {
+	options := a.cfg.NATS.Options("authwatch", a.log.With("component", "bus"), a.registry)
+	var door process.Component
+	if a.cfg.Embedded() {
+		server, err := a.startServer()
+		if err != nil {
+			return a.cfg.locate("nats", err)
+		}
+		defer server.Shutdown()
+		door = socket{path: a.cfg.socketPath(), broker: server, log: a.log}.component()
+		options.InProcess = server
+		options.User, options.PasswordFile = ownUser, a.cfg.passwordPath()
+	}
+	b, err := bus.Connect(options)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := a.provision(ctx, b); err != nil {
+		return err
+	}
+
+	s, err := status.New(status.Options{Config: a.cfg.Status, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "status"), Metrics: a.registry})
+	if err != nil {
+		return err
+	}
+	n, err := notifier.New(notifier.Options{Config: a.cfg.Notifier, Bus: b, Log: a.log.With("component", "notifier"), Metrics: a.registry})
+	if err != nil {
+		return err
+	}
+	p, err := proxy.New(proxy.Options{Config: a.cfg.Proxy, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "proxy"), Metrics: a.registry})
+	if err != nil {
+		return err
+	}
+
+	broker := process.Component{Name: "bus", Ready: b.Ready}
+	recorder := a.part("status", s)
+	teller := a.part("notifier", n)
+	front := a.part("proxy", p)
+	components := []process.Component{
+		a.admin("status", a.cfg.Status.AdminListen, broker, recorder),
+		a.admin("notifier", a.cfg.Notifier.AdminListen, broker, teller),
+		a.admin("proxy", a.cfg.Proxy.AdminListen, broker, front),
+		recorder, teller, front,
+	}
+	if a.cfg.Embedded() {
+		components = append(components, door)
+	}
+	if a.file != "" {
+		watch := process.Watch{File: a.file, Log: a.log, Changed: func(ctx context.Context) { a.reload(ctx, p) }}
+		components = append(components, watch.Component())
+	}
+	return a.cfg.locate("", process.Group{Log: a.log}.Run(ctx, components...))
+}
+
+func (a *App) startServer() (*natsd.Server, error) {
+	users, err := a.cfg.NATS.serverUsers()
+	if err != nil {
+		return nil, err
+	}
+	password := rand.Text()
+	if len(users) > 0 {
+		users = append(users, natsd.User{Name: ownUser, Password: config.Secret(password)})
+	}
+	server, err := natsd.Start(natsd.Options{
+		Dir:    filepath.Join(a.cfg.DataDir, "nats"),
+		Listen: a.cfg.NATS.Listen, Users: users,
+		Log: a.log.With("component", "nats"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Not before: the folder might have been another process's.
+	if err := os.WriteFile(a.cfg.passwordPath(), []byte(password), 0o600); err != nil {
+		server.Shutdown()
+		return nil, err
+	}
+	return server, nil
+}
+
+// provision waits for the topology on the embedded broker. Another server may be
+// away, or hold the topology already and deny changing it: the services say what
+// is wrong then, and go on as soon as it is right.
+func (a *App) provision(ctx context.Context, b *bus.Bus) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	err := b.Provision(ctx, 1)
+	if err != nil && !a.cfg.Embedded() {
+		a.log.WarnContext(ctx, "streams not provisioned; run authwatch provision with an administrator's login", "err", err)
+		return nil
+	}
+	return err
+}
+
+// service is what the three have in common.
+type service interface {
+	Run(ctx context.Context) error
+	Ready() error
+}
+
+func (a *App) part(section string, s service) process.Component {
+	return process.Component{Name: section, Ready: s.Ready, Run: func(ctx context.Context) error {
+		return a.cfg.locate(section, s.Run(ctx))
+	}}
+}
+
+func (a *App) admin(section, address string, parts ...process.Component) process.Component {
+	return process.Admin{
+		Path: section + ".admin_listen", Address: address,
+		Registry: a.registry, Log: a.log.With("component", section), Components: parts,
+	}.Component()
+}
+
+// locate names file and line where err is about a value of the file.
+func (c *Config) locate(section string, err error) error {
+	if c.doc == nil {
+		return err
+	}
+	return c.doc.Locate(section, err)
+}
