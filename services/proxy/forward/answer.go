@@ -1,0 +1,158 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+var (
+	errCut    = errors.New("the upstream ended its answer early")
+	errClient = errors.New("the client went away")
+)
+
+// An open stream that is quiet holds the small buffer; only what really flows
+// takes a large one.
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+)
+
+// pass copies the answer. Everything is flushed before the upstream is waited
+// for, and an answer that is all here goes out in one write.
+func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
+	body := resp.Body
+	defer body.Close()
+	h := x.Writer.Header()
+	copyAnswer(h, resp.Header)
+	if loc, ok := h["Location"]; ok && len(loc) == 1 {
+		h["Location"] = []string{x.Target.Local(resp.Request.URL, loc[0])}
+	}
+	if x.LegacySSE && isStream(resp) {
+		body = newEndpointReader(body, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
+	}
+	announceTrailers(h, resp)
+	if resp.ContentLength < 0 && x.Request.ProtoAtLeast(1, 1) {
+		h["Transfer-Encoding"] = chunked // else a short answer is given a length
+	}
+	x.Status = resp.StatusCode
+	x.Writer.WriteHeader(resp.StatusCode)
+	x.pending = true
+	if len(resp.Trailer) > 0 {
+		x.flush()
+	}
+
+	if err := x.copyBody(body, resp); err != nil {
+		if errors.Is(err, errClient) || x.Request.Context().Err() != nil {
+			return ClientGone, errClient
+		}
+		return Cut, fmt.Errorf("%w: %w", errCut, err)
+	}
+	copyTrailers(h, resp)
+	return Forwarded, nil
+}
+
+// isStream reports whether a legacy server may be opening its event stream.
+func isStream(resp *http.Response) bool {
+	return resp.Request.Method == http.MethodGet && resp.StatusCode == http.StatusOK &&
+		resp.Header.Get("Content-Encoding") == "" &&
+		strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+}
+
+// flush is called under the connection's lock or by the exchange's goroutine
+// while nothing reads.
+func (x *Exchange) flush() {
+	if x.pending && x.out != nil {
+		x.pending = false
+		x.out.Flush()
+	}
+}
+
+func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
+	if resp.Body == http.NoBody {
+		return nil
+	}
+	// With HTTP/2 the connection is read for all streams together, so nobody
+	// can tell when this one waits.
+	eager := true
+	if resp.ProtoMajor == 1 && x.conn != nil {
+		eager = false
+		x.conn.attach(x)
+		defer x.conn.attach(nil)
+	}
+	small := smallBuffers.Get().(*[4 << 10]byte) //nolint:errcheck // the pool holds nothing else
+	defer smallBuffers.Put(small)
+	var large *[32 << 10]byte
+	defer func() {
+		if large != nil {
+			largeBuffers.Put(large)
+		}
+	}()
+	for {
+		buf := small[:]
+		if large != nil {
+			buf = large[:]
+		}
+		if eager {
+			x.flush()
+		}
+		n, err := body.Read(buf)
+		if err != nil && x.conn != nil {
+			x.conn.attach(nil) // from here on the transport reads for its next exchange
+		}
+		if n > 0 {
+			m, werr := x.Writer.Write(buf[:n])
+			x.Bytes += int64(m)
+			x.pending = true
+			if werr != nil {
+				return errClient
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case n == len(small) && large == nil:
+			large = largeBuffers.Get().(*[32 << 10]byte) //nolint:errcheck // as above
+		case n < len(small) && large != nil:
+			largeBuffers.Put(large)
+			large = nil
+		}
+	}
+}
+
+func announceTrailers(h http.Header, resp *http.Response) {
+	for k := range resp.Trailer {
+		h.Add("Trailer", k)
+	}
+}
+
+// copyTrailers runs after the body: only then are they known, and some may not
+// have been announced.
+func copyTrailers(h http.Header, resp *http.Response) {
+	for k, v := range resp.Trailer {
+		if len(v) > 0 {
+			h[http.TrailerPrefix+k] = v
+		}
+	}
+}
+
+// discard reads the rest of an answer that nobody gets, so that its connection
+// can be used again, if that is soon done.
+func discard(body io.ReadCloser) {
+	stop := time.AfterFunc(200*time.Millisecond, func() { _ = body.Close() })
+	defer stop.Stop()
+	small := smallBuffers.Get().(*[4 << 10]byte) //nolint:errcheck // the pool holds nothing else
+	defer smallBuffers.Put(small)
+	for range 16 {
+		if _, err := body.Read(small[:]); err != nil {
+			break
+		}
+	}
+	_ = body.Close()
+}

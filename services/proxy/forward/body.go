@@ -1,0 +1,157 @@
+package forward
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SmallBody is the largest request body that is read before it is sent: it then
+// goes out in one write with the headers, can be sent again when a pooled
+// connection turns out to be dead, and tells the JSON-RPC method and id.
+const SmallBody = 64 << 10
+
+// bodyPatience bounds how long a small body may take to arrive.
+const bodyPatience = 30 * time.Second
+
+var (
+	errBodyTooLarge = errors.New("request body is larger than allowed")
+	errBodyBroken   = errors.New("request body could not be read")
+)
+
+// setBody gives out the body of x's request: the same bytes with the same framing.
+func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
+	in := x.Request
+	n := in.ContentLength
+	if n == 0 {
+		out.Body = http.NoBody
+		return nil
+	}
+	// Else the server looks for the rest of the body before it sends an answer.
+	_ = http.NewResponseController(x.Writer).EnableFullDuplex()
+	switch {
+	case u.maxBody > 0 && n > u.maxBody:
+		return errBodyTooLarge
+	case in.Header["Expect"] != nil:
+		// The upstream decides whether the body is sent at all.
+	case n > 0 && n <= SmallBody, n < 0 && isJSON(in.Header):
+		whole, err := x.readSmall()
+		if err != nil {
+			return err
+		}
+		if whole {
+			setBytes(out, x.Body)
+			return nil
+		}
+	}
+	s := &streamed{from: in.Body, left: -1, max: u.maxBody}
+	if n > 0 {
+		s.left = n
+	}
+	if len(x.head) > 0 {
+		s.head, x.head = x.head, nil
+	}
+	out.Body, x.streamed = s, s
+	return nil
+}
+
+func isJSON(h http.Header) bool {
+	return strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), "application/json")
+}
+
+// setBytes: the transport recognises a bytes.Reader and does not flush the
+// headers on their own.
+func setBytes(out *http.Request, b []byte) {
+	out.Body = io.NopCloser(bytes.NewReader(b))
+	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+}
+
+// readSmall reads a body of known or unknown length into x.Body, or its first
+// bytes into x.head when it is larger than it seemed.
+func (x *Exchange) readSmall() (whole bool, err error) {
+	rc := http.NewResponseController(x.Writer)
+	_ = rc.SetReadDeadline(time.Now().Add(bodyPatience))
+	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+	in := x.Request
+	if n := in.ContentLength; n > 0 {
+		b := make([]byte, n)
+		if _, err := io.ReadFull(in.Body, b); err != nil {
+			return false, fmt.Errorf("%w: %w", errBodyBroken, err)
+		}
+		x.Body = b
+		return true, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(in.Body, SmallBody+1))
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w: %w", errBodyBroken, err)
+	case len(b) > SmallBody:
+		x.head = b
+		return false, nil
+	}
+	x.Body = b
+	return true, nil
+}
+
+// streamed is a body that goes through while it arrives. Once it has ended it
+// answers io.EOF without asking the connection again: by then the server may
+// be reading the next request from it, and an error there makes the transport
+// drop the answer that is under way (golang/go#40747).
+type streamed struct {
+	mu   sync.Mutex
+	head []byte // read already
+	from io.ReadCloser
+	left int64 // still expected, -1 unknown
+	max  int64 // 0: any size
+	seen int64
+	err  error // sticky
+}
+
+func (s *streamed) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, s.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(s.head) > 0 {
+		n := copy(p, s.head)
+		s.head = s.head[n:]
+		return n, s.count(n)
+	}
+	if s.left == 0 {
+		s.err = io.EOF
+		return 0, io.EOF
+	}
+	n, err := s.from.Read(p)
+	if s.left > 0 {
+		s.left -= int64(n)
+	}
+	if cerr := s.count(n); cerr != nil {
+		return 0, cerr
+	}
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %w", errBodyBroken, err)
+	}
+	s.err = err
+	return n, err
+}
+
+func (s *streamed) count(n int) error {
+	s.seen += int64(n)
+	if s.max > 0 && s.seen > s.max {
+		s.err = errBodyTooLarge
+		return s.err
+	}
+	return nil
+}
+
+// Close is the transport's; the server closes its body itself.
+func (*streamed) Close() error { return nil }

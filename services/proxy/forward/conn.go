@@ -1,0 +1,73 @@
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// conn tells the exchange that reads its answer when the next read is going to
+// wait, so that what was passed on so far is flushed then, and only then: an
+// answer that is already here goes out in one write.
+type conn struct {
+	net.Conn
+	mu     sync.Mutex
+	reader flusher
+}
+
+type flusher interface{ flush() }
+
+// Read is called by the goroutine that reads the answer's body, except between
+// two answers, when the transport's own goroutine waits for the next one.
+func (c *conn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	if c.reader != nil {
+		c.reader.flush()
+	}
+	c.mu.Unlock()
+	return c.Conn.Read(p)
+}
+
+// CloseWrite ends one direction of a tunnel.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return c.Close()
+}
+
+// attach makes f the reader; nil detaches. After it returns, the reader that
+// was attached before is not called any more.
+func (c *conn) attach(f flusher) {
+	c.mu.Lock()
+	c.reader = f
+	c.mu.Unlock()
+}
+
+// connOf finds our connection under one that the transport uses, nil if there
+// is none.
+func connOf(nc net.Conn) *conn {
+	for {
+		switch c := nc.(type) {
+		case *conn:
+			return c
+		case *tls.Conn:
+			nc = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+func dialer(timeout time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &conn{Conn: nc}, nil
+	}
+}

@@ -1,0 +1,106 @@
+package forward
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// stripRequest removes from h what ends at this hop (RFC 9110 section 7.6.1)
+// and what describes the network between the client and here. It returns the
+// protocol that the client wants to upgrade to.
+//
+// The map is the server's own: it was parsed for this request and nobody else
+// reads it, so it goes upstream without a copy.
+func stripRequest(h http.Header) (upgrade string) {
+	if tokens, ok := h["Connection"]; ok {
+		upgrade = upgradeOf(h, tokens)
+		dropNominated(h, tokens)
+		delete(h, "Connection")
+	}
+	for k, v := range h {
+		switch k {
+		case "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Transfer-Encoding", "Upgrade", "Forwarded":
+			delete(h, k)
+		case "Te":
+			if hasToken(v, "trailers") {
+				h[k] = trailersOnly
+			} else {
+				delete(h, k)
+			}
+		default:
+			if strings.HasPrefix(k, "X-Forwarded-") {
+				delete(h, k)
+			}
+		}
+	}
+	return upgrade
+}
+
+var (
+	trailersOnly = []string{"trailers"}
+	chunked      = []string{"chunked"}
+)
+
+// upgradeOf never returns h2c: a tunnel of HTTP/2 would take requests past
+// every check made here.
+func upgradeOf(h http.Header, connection []string) string {
+	if !hasToken(connection, "upgrade") {
+		return ""
+	}
+	p := h.Get("Upgrade")
+	for i := range len(p) {
+		if p[i] <= ' ' || p[i] > '~' {
+			return ""
+		}
+	}
+	if strings.Contains(strings.ToLower(p), "h2c") {
+		return ""
+	}
+	return p
+}
+
+// copyAnswer puts what goes on to the client into dst. Values are shared with
+// src, which nobody writes to any more.
+func copyAnswer(dst, src http.Header) {
+	if tokens, ok := src["Connection"]; ok {
+		dropNominated(src, tokens)
+	}
+	for k, v := range src {
+		switch k {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Te", "Upgrade":
+		default:
+			dst[k] = v
+		}
+	}
+	if _, ok := src["Content-Type"]; !ok {
+		dst["Content-Type"] = nil // else the server guesses one
+	}
+}
+
+// dropNominated removes the fields that a Connection header names.
+func dropNominated(h http.Header, connection []string) {
+	for _, line := range connection {
+		for token := range strings.SplitSeq(line, ",") {
+			token = textproto.TrimString(token)
+			if token == "" || strings.EqualFold(token, "close") || strings.EqualFold(token, "keep-alive") {
+				continue
+			}
+			if strings.EqualFold(token, "te") || strings.EqualFold(token, "upgrade") {
+				continue // handled by name
+			}
+			h.Del(token)
+		}
+	}
+}
+
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for t := range strings.SplitSeq(line, ",") {
+			if t, _, _ = strings.Cut(t, ";"); strings.EqualFold(textproto.TrimString(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

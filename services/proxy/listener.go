@@ -1,0 +1,58 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+// shutdownGrace is for requests under way when a listener closes for good.
+const shutdownGrace = 5 * time.Second
+
+// listener is one open address.
+type listener struct {
+	addr string
+	ln   net.Listener
+	srv  *http.Server
+}
+
+func (p *Proxy) open(ctx context.Context, addr string, rt *route, l Limits) (*listener, error) {
+	ln, err := config.Listen(ctx, rt.path, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{addr: addr, ln: ln, srv: &http.Server{
+		Handler:           &handler{p, addr},
+		ReadHeaderTimeout: cmp.Or(l.HeaderTimeout.Std(), 10*time.Second),
+		IdleTimeout:       cmp.Or(l.IdleTimeout.Std(), 2*time.Minute),
+		MaxHeaderBytes:    cmp.Or(l.RequestHeader, 64<<10),
+		ErrorLog:          slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}}, nil
+}
+
+// serve blocks until the listener is closed.
+func (l *listener) serve() error {
+	if err := l.srv.Serve(l.ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// leave stops listening and lets every stream run to its end.
+func (l *listener) leave(ctx context.Context) { _ = l.srv.Shutdown(ctx) }
+
+// stop lets short requests finish and ends the others.
+func (l *listener) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	if l.srv.Shutdown(ctx) != nil {
+		_ = l.srv.Close()
+	}
+}

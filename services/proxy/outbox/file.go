@@ -1,0 +1,165 @@
+package outbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+const (
+	// grace is how long an acknowledgement may take before the event goes to
+	// the file, while the bus is well.
+	grace = 10 * time.Millisecond
+	// pause bounds how often the file is written.
+	pause = 20 * time.Millisecond
+)
+
+// keep makes the file follow what is held.
+func (b *Outbox) keep(stop <-chan struct{}) {
+	failing := false
+	for {
+		select {
+		case <-stop:
+			return
+		case <-b.dirty:
+		}
+		b.mu.Lock()
+		healthy := b.healthy
+		b.mu.Unlock()
+		if healthy && !pass(stop, grace) {
+			return
+		}
+		err := b.save()
+		if err != nil && !failing {
+			b.o.Log.Error("cannot keep unacknowledged events; a crash now would lose them", "err", err)
+		}
+		failing = err != nil
+		if failing {
+			signal(b.dirty)
+		}
+		if !pass(stop, pause) {
+			return
+		}
+	}
+}
+
+// save writes what is held, if the file differs. An acknowledged event that is
+// still in the file after a crash is published again with the same id.
+func (b *Outbox) save() error {
+	if b.file == "" {
+		return nil
+	}
+	held, same := b.unstored()
+	if same {
+		return nil
+	}
+	var text bytes.Buffer
+	ids := make(map[string]bool, len(held))
+	for _, e := range held {
+		m, err := events.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", e.ID(), err)
+		}
+		text.Write(m.Data)
+		text.WriteByte('\n')
+		ids[e.ID()] = true
+	}
+	if err := replace(b.file, text.Bytes()); err != nil {
+		return err
+	}
+	b.stored = ids
+	return nil
+}
+
+func (b *Outbox) unstored() (held []event.Event, same bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	same = b.held == len(b.stored)
+	for _, q := range b.queues {
+		for _, it := range q.items {
+			same = same && b.stored[it.event.ID()]
+			held = append(held, it.event)
+		}
+	}
+	return held, same
+}
+
+// replace writes a file so that a crash leaves the old or the new content.
+func replace(file string, text []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".outbox-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) //nolint:errcheck // it is gone when all went well
+	if _, err = tmp.Write(text); err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// load reads the file. What cannot be read is set aside: it must not keep the
+// proxy from starting.
+func load(file string, log *slog.Logger) ([]event.Event, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var left []event.Event
+	bad := 0
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		e, err := events.Unmarshal(map[string][]string{"Content-Type": {"application/cloudevents+json"}}, line)
+		if err != nil {
+			bad++
+			log.Error("an event left by the last run cannot be read", "file", file, "err", err)
+			continue
+		}
+		left = append(left, e)
+	}
+	if bad > 0 {
+		if err := os.WriteFile(file+".bad", text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// pass waits; false: stopped.
+func pass(stop <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-stop:
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,235 @@
+// Package proxy stands in front of remote servers, attaches each workload's
+// credential, passes everything else through untouched, and says as an event
+// when the upstream stops accepting the credential, and when it does again.
+//
+// A request passes guard (may this client use the proxy?), forward (there and
+// back, byte for byte) and verdict (what does the answer say about the
+// credential?). What is worth telling goes through judge (edges, not answers)
+// to the outbox, which publishes beside the requests. None of them waits for
+// the bus.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/proxy/outbox"
+)
+
+// Options are what a proxy needs.
+type Options struct {
+	Config  Config
+	DataDir string // keeps its identity and unacknowledged events; empty: neither
+	Bus     *bus.Bus
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil: none
+}
+
+// Proxy serves workloads.
+type Proxy struct {
+	o        Options
+	home     *home
+	outbox   *outbox.Outbox
+	metrics  *metrics
+	table    atomic.Pointer[table]
+	leaseDue chan struct{}
+
+	mu      sync.Mutex // of reloads, and the two below
+	running *running
+	ready   atomic.Bool
+}
+
+// New returns a proxy that listens nowhere yet.
+func New(o Options) (*Proxy, error) {
+	if problems := o.Config.Validate(); len(problems) > 0 {
+		return nil, problems[0]
+	}
+	h, err := openHome(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{o: o, home: h, leaseDue: make(chan struct{}, 1)}
+	p.table.Store(&table{})
+	p.outbox, err = outbox.Open(outbox.Options{
+		Dir: h.dir, Publisher: o.Bus, Log: o.Log,
+		Refused: func(err error) bool { return errors.Is(err, bus.ErrRefused) },
+		Acknowledged: func(e event.Event, lag time.Duration) {
+			p.metrics.published.WithLabelValues(e.Type()).Inc()
+			p.metrics.lag.Observe(lag.Seconds())
+		},
+	})
+	if err != nil {
+		h.close()
+		return nil, err
+	}
+	p.metrics = newMetrics(o.Metrics, p)
+	t, err := p.build(o.Config)
+	if err != nil {
+		h.close()
+		return nil, err
+	}
+	p.table.Store(t)
+	return p, nil
+}
+
+// Instance names this proxy on the bus; it stays the same over restarts.
+func (p *Proxy) Instance() string { return p.home.instance }
+
+// Address is where the shared listener is open: the configured one, with the
+// port that the system chose in place of 0. Empty while not running.
+func (p *Proxy) Address() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return ""
+	}
+	cfg := p.table.Load().cfg
+	return p.running.listeners[cfg.listen()].ln.Addr().String()
+}
+
+// Ready reports whether every listener is open. It does not look at the bus or
+// at upstreams: requests are served without the one, and a repair of the other
+// must not wait for it.
+func (p *Proxy) Ready() error {
+	if !p.ready.Load() {
+		return errors.New("the listeners are not open")
+	}
+	return nil
+}
+
+// running is what belongs to one call of Run.
+type running struct {
+	ctx       context.Context
+	wg        sync.WaitGroup
+	failed    chan error
+	listeners map[string]*listener
+	stops     map[*workload]context.CancelFunc
+}
+
+// Run serves until ctx ends. Then it stops listening, lets requests finish and
+// publishes what it still holds, each for a few seconds.
+func (p *Proxy) Run(ctx context.Context) error {
+	defer p.home.close()
+	// Parts stop one after the other, so none lives on ctx itself.
+	alive := context.WithoutCancel(ctx)
+	work, stopWork := context.WithCancel(alive)
+	defer stopWork()
+	r := &running{ctx: work, failed: make(chan error, 1), listeners: map[string]*listener{}, stops: map[*workload]context.CancelFunc{}}
+
+	p.mu.Lock()
+	p.running = r
+	err := p.apply(p.table.Load())
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	var publishing sync.WaitGroup
+	publish, stopPublishing := context.WithCancel(alive)
+	defer stopPublishing()
+	publishing.Go(func() {
+		if err := p.outbox.Run(publish); err != nil {
+			p.o.Log.Error("events were not kept", "err", err)
+		}
+	})
+	r.wg.Go(func() { p.keepLease(work) })
+	r.wg.Go(func() { p.followClients(work) })
+	p.ready.Store(true)
+
+	select {
+	case <-ctx.Done():
+	case err = <-r.failed:
+	}
+	p.ready.Store(false)
+	p.stopListening(alive, r)
+	stopWork()
+	r.wg.Wait()
+	stopPublishing()
+	publishing.Wait()
+	return err
+}
+
+func (p *Proxy) stopListening(ctx context.Context, r *running) {
+	p.mu.Lock()
+	open := maps.Clone(r.listeners)
+	p.running = nil
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, l := range open {
+		wg.Go(func() { l.stop(ctx) })
+	}
+	wg.Wait()
+}
+
+// observe takes a fact to the outbox.
+func (p *Proxy) observe(typ string, at time.Time, o events.Observation, traceParent string) {
+	e, err := events.New(typ, p.home.source(), o.Workload, at, o)
+	if err != nil {
+		p.o.Log.Error("an observation cannot be told", "workload", o.Workload, "type", typ, "err", err)
+		return
+	}
+	events.SetTraceParent(&e, traceParent)
+	p.outbox.Add(e)
+	p.log(typ, o)
+}
+
+// log says what changed; the event holds the rest.
+func (p *Proxy) log(typ string, o events.Observation) {
+	attrs := []any{"workload", o.Workload, "type", typ}
+	if o.Credential != nil {
+		attrs = append(attrs, "credential", o.Credential.Fingerprint, "source", o.Credential.Source)
+	}
+	if o.Response != nil {
+		attrs = append(attrs, "status", o.Response.Status)
+	}
+	if o.Problem != "" {
+		attrs = append(attrs, "problem", o.Problem, "detail", o.Detail)
+	}
+	switch typ {
+	case events.TypeUnauthorized, events.TypeMissing:
+		p.o.Log.Warn("credential is not accepted", attrs...)
+	default:
+		p.o.Log.Info("credential observed", attrs...)
+	}
+}
+
+// followClients picks up changes of the file with the clients' tokens.
+func (p *Proxy) followClients(ctx context.Context) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	failing := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		clients := p.table.Load().clients
+		if clients == nil {
+			continue
+		}
+		changed, err := clients.Reload()
+		switch {
+		case err != nil && err.Error() != failing:
+			failing = err.Error()
+			p.o.Log.Error("client tokens cannot be read; those read last stay good", "err", err)
+		case err == nil:
+			failing = ""
+		}
+		if changed {
+			p.o.Log.Info("client tokens changed", "file", clients.File)
+		}
+	}
+}
+
+func wrongClients(err error) error { return fmt.Errorf("client_auth.bearer_token_file: %w", err) }

@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/services/proxy/forward"
+	"github.com/authwatch/authwatch/services/proxy/guard"
+	"github.com/authwatch/authwatch/services/proxy/shield"
+)
+
+const reasonPath guard.Reason = "path"
+
+// table is the configuration in service. It is replaced as a whole.
+type table struct {
+	cfg       Config
+	clients   *guard.Tokens // nil: anybody
+	workloads map[string]*workload
+	listeners map[string]*route // by address
+}
+
+// route is what one listener serves.
+type route struct {
+	path  string    // of the address in the configuration
+	own   *workload // nil: all of them by name
+	guard *guard.Guard
+}
+
+// handler serves one listener from the table that is current.
+type handler struct {
+	p    *Proxy
+	addr string
+}
+
+func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	t := h.p.table.Load()
+	rt := t.listeners[h.addr]
+	if rt == nil { // it is closing
+		h.refuse(rw, r, guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "not served here any more"})
+		return
+	}
+	path, _, _ := forward.Split(r.RequestURI)
+	w, rest := rt.own, path
+	if w == nil {
+		w, rest = t.byName(path)
+	} else if path == "/" {
+		rest = ""
+	}
+	if no := rt.guard.Check(r, w != nil && w.source == nil); no != nil {
+		h.refuse(rw, r, *no)
+		return
+	}
+	if w == nil {
+		h.refuse(rw, r, guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; it is the first part of the path"})
+		return
+	}
+	target := w.atName
+	if rt.own != nil {
+		target = w.atRoot
+	}
+	x, out := w.serve(rw, r, target, rest)
+	if t.cfg.AccessLog {
+		h.p.o.Log.Info("request", "workload", w.cfg.Name, "method", r.Method, "path", path, "status", x.Status,
+			"outcome", out.String(), "reason", x.reason, "bytes", x.Bytes, "duration_ms", time.Since(x.start).Milliseconds())
+	}
+	if out == outCut {
+		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	}
+}
+
+// byName cuts the first part of the path, as it was written, off.
+func (t *table) byName(path string) (w *workload, rest string) {
+	if path == "" {
+		return nil, ""
+	}
+	name := path[1:]
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		name, rest = name[:i], name[i:]
+	}
+	return t.workloads[name], rest
+}
+
+// refuse answers before any workload is involved. The form is that of MCP for
+// what looks like it.
+func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no guard.Refusal) {
+	h.p.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
+	a := shield.Answer{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}
+	if no.Status == http.StatusUnauthorized {
+		a.Challenge = `Bearer realm="authwatch proxy"`
+	}
+	mcp := r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
+	shield.Write(rw, r, a, mcp, nil)
+	if h.p.table.Load().cfg.AccessLog {
+		h.p.o.Log.Info("request", "method", r.Method, "status", no.Status, "outcome", "refused", "reason", string(no.Reason))
+	}
+}
+
+// readID reads as much of a request that is not forwarded as is needed to
+// answer it.
+func readID(r *http.Request) []byte {
+	if r.ContentLength == 0 || r.ContentLength > forward.SmallBody {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, forward.SmallBody))
+	if err != nil {
+		return nil
+	}
+	return body
+}

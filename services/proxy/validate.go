@@ -1,0 +1,187 @@
+package proxy
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/proxy/guard"
+)
+
+// reserved names would hide the paths that are answered at the root of the
+// shared listener.
+var reserved = []string{"register", "authorize", "token"}
+
+type problems []config.Problem
+
+func (p *problems) add(path, format string, args ...any) {
+	*p = append(*p, config.Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// Validate reports everything that is wrong with c. It reads no credential.
+func (c *Config) Validate() []config.Problem {
+	var p problems
+	seen := map[string]string{} // address → path
+	c.checkListen(&p, seen, "listen", c.listen())
+	if c.AdminListen != "" {
+		checkAddress(&p, seen, "admin_listen", c.AdminListen)
+	}
+	if c.ClientAuth != nil && c.ClientAuth.BearerTokenFile == "" {
+		p.add("client_auth.bearer_token_file", "is required: the file with the tokens of clients, one a line")
+	}
+	if c.Limits.RequestHeader < 0 || c.Limits.HeaderTimeout < 0 || c.Limits.IdleTimeout < 0 {
+		p.add("limits", "must not be negative")
+	}
+	names := map[string]bool{}
+	for i := range c.Workloads {
+		w, at := &c.Workloads[i], fmt.Sprintf("workloads[%d]", i)
+		switch err := events.ValidWorkload(w.Name); {
+		case w.Name == "":
+			p.add(at+".name", "is required")
+		case err != nil:
+			p.add(at+".name", "%v", err)
+		case slices.Contains(reserved, w.Name):
+			p.add(at+".name", "%q is reserved: /%s is answered by the proxy itself", w.Name, w.Name)
+		case names[w.Name]:
+			p.add(at+".name", "%q is used twice", w.Name)
+		}
+		names[w.Name] = true
+		if w.Listen != "" {
+			c.checkListen(&p, seen, at+".listen", w.Listen)
+		}
+		w.check(&p, at, c)
+	}
+	return p
+}
+
+func (c *Config) checkListen(p *problems, seen map[string]string, path, addr string) {
+	if !checkAddress(p, seen, path, addr) || guard.OnLoopback(addr) {
+		return
+	}
+	if c.ClientAuth == nil && !c.AllowAnonymousClients {
+		p.add(path, "%s is open to the network: whoever reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true", addr)
+	}
+}
+
+func checkAddress(p *problems, seen map[string]string, path, addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		p.add(path, `%q is no address; write it as "127.0.0.1:8080"`, addr)
+		return false
+	}
+	if other, ok := seen[addr]; ok && port != "0" {
+		p.add(path, "%s is used by %s already", addr, other)
+		return false
+	}
+	seen[addr] = path
+	return true
+}
+
+func (w *Workload) check(p *problems, at string, c *Config) {
+	w.checkUpstream(p, at, c)
+	oneOf(p, at+".kind", w.Kind, KindMCP, KindHTTP)
+	oneOf(p, at+".on_unauthorized", w.OnUnauthorized, Shield, Transparent)
+	oneOf(p, at+".client_authorization", w.ClientAuthorization, Strip, Passthrough)
+	if w.UnauthorizedAfter < 0 {
+		p.add(at+".unauthorized_after", "must be 1 or more")
+	}
+	if w.Timeouts.Connect < 0 || w.Timeouts.Answer < 0 {
+		p.add(at+".timeouts", "must not be negative")
+	}
+	switch hasCredential := w.Credential != (credential.Config{}); {
+	case !w.passthrough():
+		for _, cp := range w.Credential.Validate() {
+			p.add(joinPath(at+".credential", cp.Path), "%s", cp.Text)
+		}
+	case hasCredential:
+		p.add(at+".credential", "would never be used: with client_authorization: passthrough the client's own is")
+	case w.OnUnauthorized == Shield:
+		p.add(at+".on_unauthorized", "shield would hide what the upstream says about the client's own token; with passthrough it is transparent")
+	case w.Probe != nil:
+		p.add(at+".probe", "needs a credential; with passthrough there is none")
+	}
+	if len(w.Labels) > 32 {
+		p.add(at+".labels", "has %d labels; 32 are allowed", len(w.Labels))
+	}
+	for k, v := range w.Labels {
+		if k == "" || len(k) > 63 || len(v) > 256 {
+			p.add(at+".labels", "%q: a label has a name of up to 63 and a value of up to 256 characters", k)
+		}
+	}
+	if w.CAFile != "" {
+		if _, err := loadRoots(w.CAFile); err != nil {
+			p.add(at+".ca_file", "%v", err)
+		}
+	}
+	w.checkProbe(p, at+".probe")
+}
+
+func (w *Workload) checkUpstream(p *problems, at string, c *Config) {
+	at += ".upstream"
+	u, err := url.Parse(w.Upstream)
+	switch {
+	case w.Upstream == "":
+		p.add(at, "is required: the URL of the remote server")
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		p.add(at, `no URL with a host; write it as "https://api.example.com/mcp"`)
+	case u.Scheme != "http" && u.Scheme != "https":
+		p.add(at, "%q is no scheme of an upstream; http and https are", u.Scheme)
+	case u.User != nil:
+		p.add(at, "holds a user or password; a token belongs into credential")
+	case u.Fragment != "":
+		p.add(at, "has a fragment, which is never sent")
+	case u.Host == c.listen() || (w.Listen != "" && u.Host == w.Listen):
+		p.add(at, "%s is this proxy itself", u.Host)
+	}
+}
+
+func (w *Workload) checkProbe(p *problems, at string) {
+	if w.Probe == nil {
+		return
+	}
+	if d := w.Probe.IdleAfter.Std(); d != 0 && d < 10*time.Minute {
+		p.add(at+".idle_after", "%s is too often for somebody else's server; 10m is the least", d)
+	}
+	if w.Probe.Path != "" && !strings.HasPrefix(w.Probe.Path, "/") {
+		p.add(at+".path", "%q does not start with /", w.Probe.Path)
+	}
+	oneOf(p, at+".method", w.Probe.Method, http.MethodGet, http.MethodPost)
+	if w.kind() == KindMCP && (w.Probe.Path != "" || w.Probe.Method != "") {
+		p.add(at, "method and path are for kind: http; an MCP server is asked server/discover or initialize")
+	}
+}
+
+func oneOf(p *problems, path, value string, allowed ...string) {
+	if value != "" && !slices.Contains(allowed, value) {
+		p.add(path, "%q is not known; write %s", value, strings.Join(allowed, " or "))
+	}
+}
+
+func joinPath(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + "." + b
+}
+
+func loadRoots(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New(file + " holds no PEM certificate")
+	}
+	return roots, nil
+}

@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/proxy/forward"
+)
+
+// workload is one configured upstream in service. A change of its
+// configuration makes a new one; requests under way finish on the old.
+type workload struct {
+	cfg      Workload
+	mcp      bool
+	shielded bool
+	upstream *forward.Upstream
+	atName   forward.Target     // mounted at /<name>
+	atRoot   forward.Target     // on its own listener
+	source   *credential.Source // nil with passthrough
+	watch    *watch             // nil with passthrough
+	reach    reach
+	metrics  workloadMetrics
+	log      *slog.Logger
+	started  time.Time
+	news     func()       // the lease says something else now
+	used     atomic.Int64 // unix nanoseconds of the last request
+}
+
+// emitter takes what a workload observes.
+type emitter func(typ string, at time.Time, o events.Observation, traceParent string)
+
+func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit emitter, news func()) (*workload, error) {
+	base, err := cfg.base()
+	if err != nil {
+		return nil, err
+	}
+	opts := forward.Options{
+		URL: base, ConnectTimeout: cfg.Timeouts.connect(), HeaderTimeout: cfg.Timeouts.answer(),
+		MaxBody: limits.requestBody(),
+	}
+	if cfg.CAFile != "" {
+		if opts.RootCAs, err = loadRoots(cfg.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	w := &workload{
+		cfg: cfg, mcp: cfg.kind() == KindMCP, shielded: cfg.shielded(),
+		upstream: forward.New(opts),
+		atName:   forward.NewTarget(base, "/"+cfg.Name),
+		atRoot:   forward.NewTarget(base, ""),
+		metrics:  m.of(cfg.Name),
+		log:      log.With("workload", cfg.Name),
+		started:  time.Now(),
+		news:     news,
+	}
+	if cfg.passthrough() {
+		return w, nil
+	}
+	w.watch = &watch{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), emit: emit}
+	w.watch.init(cfg.UnauthorizedAfter)
+	w.source, err = credential.New(cfg.Credential, credential.Options{
+		Log:        w.log,
+		OnChange:   func(_, _ *credential.Snapshot) { w.watch.load(time.Now()) },
+		OnExpiring: func(_ *credential.Snapshot, _ time.Duration) { w.watch.expiring(time.Now()) },
+		OnFailure:  func(problem string) { m.failures.WithLabelValues(cfg.Name, problem).Inc() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.watch.source = w.source
+	return w, nil
+}
+
+// run keeps the credential current and the judge going until ctx ends.
+func (w *workload) run(ctx context.Context) {
+	if w.source == nil {
+		<-ctx.Done()
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { w.watch.run(ctx) })
+	wg.Go(func() { w.probeIdle(ctx) })
+	wg.Go(func() {
+		if err := w.source.Run(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("credential is not followed any more", "err", err)
+		}
+	})
+	wg.Wait()
+}
+
+// credential returns what to attach, nil when there is nothing usable. A
+// process that has just started has not read the source yet.
+func (w *workload) credential(ctx context.Context) *credential.Snapshot {
+	s := w.source.Current()
+	if s.Usable() {
+		return s
+	}
+	select {
+	case <-w.source.Loaded():
+	default:
+		wait := time.NewTimer(firstLoad)
+		defer wait.Stop()
+		select {
+		case <-w.source.Loaded():
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+	}
+	return w.source.Current()
+}
+
+// firstLoad is how long a request waits for the first reading of the source.
+const firstLoad = 5 * time.Second
+
+// retire takes w out of service without touching what is under way.
+func (w *workload) retire() {
+	if w.watch != nil {
+		w.watch.retire()
+	}
+	w.upstream.CloseIdle()
+}
