@@ -1,0 +1,53 @@
+// Command proxy attaches the credentials of workloads and reports what upstreams make of them.
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/proxy"
+)
+
+func main() { process.Service{Name: "proxy", Run: run, Admin: adminAddress}.Main() }
+
+func run(ctx context.Context, path string, log *slog.Logger) error {
+	cfg, doc, err := load(path)
+	if err != nil {
+		return err
+	}
+	registry := process.Registry("proxy")
+	b, err := bus.Connect(cfg.NATS.Options("proxy", log, registry))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	p, err := proxy.New(proxy.Options{
+		Config: cfg.Proxy, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry,
+	})
+	if err != nil {
+		return doc.Locate("proxy", err)
+	}
+
+	broker := process.Component{Name: "bus", Ready: b.Ready}
+	service := process.Component{Name: "proxy", Ready: p.Ready, Run: func(ctx context.Context) error {
+		return doc.Locate("proxy", p.Run(ctx))
+	}}
+	admin := process.Admin{
+		Path: "proxy.admin_listen", Address: cfg.Proxy.AdminListen,
+		Registry: registry, Log: log, Components: []process.Component{broker, service},
+	}
+	reload := process.Watch{File: path, Log: log, Changed: func(context.Context) {
+		cfg, doc, err := load(path)
+		if err == nil {
+			err = doc.Locate("proxy", p.Reload(cfg.Proxy))
+		}
+		if err != nil {
+			log.Error("configuration not taken over, the one before stays", "file", path, "err", err)
+			return
+		}
+		log.Info("configuration taken over", "file", path)
+	}}
+	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), service, reload.Component()))
+}
