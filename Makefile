@@ -28,6 +28,10 @@ test: ## every test, in its short form
 race: ## every test under the race detector
 	go test -race work
 
+.PHONY: page-test
+page-test: ## the page in a real browser; needs chromium
+	go test -count=1 -tags page ./services/status/page
+
 .PHONY: soak
 soak: ## every test, in its long form
 	SOAK=1 go test -count=1 -timeout 40m work
