@@ -34,7 +34,7 @@ page-test: ## the page in a real browser; needs chromium
 
 .PHONY: soak
 soak: ## every test, in its long form
-	SOAK=1 go test -count=1 -timeout 40m work
+	SOAK=1 go test -count=1 -timeout 25m work
 
 .PHONY: bench
 bench: ## benchmarks
