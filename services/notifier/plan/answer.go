@@ -34,11 +34,12 @@ type Write struct {
 	Row      Row
 }
 
-// Intent prepares an attempt: the row to store before it. After a crash the
-// delivery is found there and attempted again, by the same id.
+// Intent prepares an attempt: the row to store before it, after those of
+// [Lane.Parked]. After a crash the delivery is found there and attempted again,
+// by the same id.
 func (l *Lane) Intent(d *Delivery, now time.Time) Write {
 	prior := *d
-	d.prior = &prior
+	d.prior, d.taken = &prior, true
 	d.Attempts++
 	d.At, d.Wait, d.Asked, d.Unsure = now, 0, false, true
 	return l.write(d.Members[0].Workload)

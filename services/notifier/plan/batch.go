@@ -2,6 +2,7 @@ package plan
 
 import (
 	"container/heap"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,8 +42,9 @@ func batchKey(workload string, a Action, e *entry) string {
 // due is when the batch is sent.
 func (b *batch) due() time.Time {
 	var first, last time.Time
+	n := 0
 	for _, a := range b.members {
-		if first.IsZero() || a.At.Before(first) {
+		if n++; n == 1 || a.At.Before(first) {
 			first = a.At
 		}
 	}
@@ -90,8 +92,12 @@ func (b *batch) resolved(first, last time.Time) time.Time {
 
 // replan puts every dirty workload into the message that it belongs to.
 func (l *Lane) replan(now time.Time) {
-	for name := range l.dirty {
-		delete(l.dirty, name)
+	if len(l.dirty) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(l.dirty))
+	clear(l.dirty)
+	for _, name := range names {
 		e := l.entries[name]
 		e.row = e.row.clamp(now)
 		l.leave(name, e)

@@ -52,13 +52,6 @@ func (c *circuit) pause(now time.Time, d time.Duration) {
 	}
 }
 
-// resume takes a stored wait up again.
-func (c *circuit) resume(d *Delivery) {
-	if d.Asked {
-		c.pause(d.At, d.Wait)
-	}
-}
-
 // alarms is a heap of times at which something may be due. An entry whose key
 // has changed its time since is stale, and skipped.
 type alarms []alarm

@@ -45,13 +45,14 @@ func (r Row) recent(now time.Time) int {
 func (r Row) calm(now time.Time) time.Time {
 	n := r.recent(now)
 	if n <= quick {
-		return time.Time{}
+		return r.Seen.At
 	}
 	last := r.Changes[len(r.Changes)-1]
 	if n <= damped {
 		return last.Add(settle)
 	}
-	at := last.Add(quiet)
+	// Or when the earliest change that makes it too many is forgotten.
+	at := earlier(last.Add(quiet), later(r.Changes[len(r.Changes)-damped-1].Add(Window), last.Add(settle)))
 	if !r.Told.At.IsZero() {
 		at = earlier(at, r.Told.At.Add(Window))
 	}

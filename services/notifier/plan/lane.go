@@ -77,24 +77,14 @@ func (l *Lane) Load(workload string, row Row) {
 	}
 }
 
-// Resume takes up the deliveries of the loaded rows. Of two that share a
-// workload the newer one holds: the older was dissolved.
+// Resume takes up the deliveries of the loaded rows.
 func (l *Lane) Resume(now time.Time) {
 	l.clock = now
-	for _, e := range l.entries {
-		if d := e.row.Pending; d != nil && l.newest(d) {
+	for _, name := range l.Workloads() {
+		if d := l.entries[name].row.Pending; d != nil {
 			l.adopt(d, now)
 		}
 	}
-}
-
-func (l *Lane) newest(d *Delivery) bool {
-	for _, m := range d.Members {
-		if e := l.entries[m.Workload]; e != nil && e.job != nil && e.job.Created.After(d.Created) {
-			return false
-		}
-	}
-	return true
 }
 
 func (l *Lane) adopt(d *Delivery, now time.Time) {
@@ -104,15 +94,14 @@ func (l *Lane) adopt(d *Delivery, now time.Time) {
 			e = &entry{rec: events.Record{Workload: m.Workload}}
 			l.entries[m.Workload] = e
 		}
-		if e.job != nil {
-			l.drop(e.job)
+		if e.job == nil {
+			e.job = d
 		}
-		e.job = d
 	}
-	l.retries[d.ID] = d
 	d.At = earlier(d.At, now)
-	if d.Asked || d.Failed {
-		l.circuit.resume(d)
+	l.retries[d.ID] = d
+	if d.Asked {
+		l.circuit.pause(d.At, d.Wait)
 	}
 	l.alarms.set(later(d.Next(), now), d.ID)
 }
@@ -195,7 +184,6 @@ func (l *Lane) Next(now time.Time) (*Delivery, time.Time) {
 		heap.Pop(&l.alarms)
 		if d := l.take(top.key, now); d != nil {
 			l.taken++
-			d.taken = true
 			delete(l.retries, d.ID)
 			return d, time.Time{}
 		}

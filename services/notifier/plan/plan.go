@@ -71,7 +71,7 @@ func resolve(rec events.Record, row Row, p Policy, now time.Time) Action {
 	}
 	a := Action{Kind: events.KindResolved, Incident: row.Told.Incident, At: row.Seen.At}
 	if rec.Incident == "" {
-		a = a.after(later(row.Seen.At, row.calm(now)))
+		a = a.after(row.calm(now))
 	}
 	return a
 }
