@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -17,14 +18,18 @@ type Config struct {
 	Expires Date `yaml:"expires"`
 }
 
-// Exec is a helper that prints a token.
+// Exec is a helper that prints a token: bare, or as JSON with a "token" and
+// optionally "expires_at" in RFC 3339.
 type Exec struct {
 	Command []string        `yaml:"command"` // no shell
 	Timeout config.Duration `yaml:"timeout"` // 0: 10s
-	// Refresh is how often the helper is run when it does not say when its token
+	// Refresh is how often the helper is run when nothing says when its token
 	// expires. 0: 5m.
 	Refresh config.Duration `yaml:"refresh"`
 }
+
+func (e *Exec) timeout() time.Duration { return cmp.Or(e.Timeout.Std(), 10*time.Second) }
+func (e *Exec) refresh() time.Duration { return cmp.Or(e.Refresh.Std(), 5*time.Minute) }
 
 // OAuth2 asks a token endpoint: with a refresh token where there is one, else
 // with the client's own credentials (RFC 6749 sections 6 and 4.4).
@@ -43,9 +48,18 @@ type OAuth2 struct {
 	// AuthStyle is how the client proves itself: "header", "body", or empty to
 	// try the header first.
 	AuthStyle string          `yaml:"auth_style"`
-	CAFile    string          `yaml:"ca_file"`
+	CAFile    string          `yaml:"ca_file"` // instead of the system's roots
 	Timeout   config.Duration `yaml:"timeout"` // 0: 30s
 }
+
+const (
+	styleHeader = "header"
+	styleBody   = "body"
+)
+
+func (o *OAuth2) timeout() time.Duration { return cmp.Or(o.Timeout.Std(), 30*time.Second) }
+
+func (o *OAuth2) refreshes() bool { return o.RefreshToken != "" || o.RefreshTokenFile != "" }
 
 // Date is a day, which ends at midnight UTC, or a moment in RFC 3339.
 type Date struct{ time.Time }
@@ -64,6 +78,3 @@ func (d *Date) UnmarshalText(text []byte) error {
 	d.Time = t
 	return nil
 }
-
-// Validate returns what is wrong, with paths relative to the credential section.
-func (c *Config) Validate() []config.Problem { return nil }

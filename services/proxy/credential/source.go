@@ -1,11 +1,16 @@
 package credential
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/authwatch/authwatch/events"
 )
 
 // Options are what a source needs besides its configuration. The callbacks are
@@ -13,11 +18,12 @@ import (
 // [Source.Reread]. Each may be nil.
 type Options struct {
 	Log *slog.Logger
-	// OnChange is called when another value is in use, and when no token is
-	// usable any more or for another reason. prev is nil the first time.
+	// OnChange is called when another value is in use, when no token is usable any
+	// more, and when that is so for another reason. prev is nil the first time.
 	OnChange func(prev, next *Snapshot)
-	// OnExpiring is called once for each threshold that s passes: 7 days, 1 day,
-	// 1 hour and 5 minutes before its expiry.
+	// OnExpiring is called once for each threshold that a value passes: 7 days, 1
+	// day, 1 hour and 5 minutes before its expiry. Sources that renew their tokens
+	// are announced only while the renewal fails, and at once when it is refused.
 	OnExpiring func(s *Snapshot, left time.Duration)
 	// OnFailure is called for each attempt that gave no token, also while an
 	// earlier value stays in use.
@@ -28,16 +34,44 @@ type Options struct {
 
 // Source keeps one workload's credential up to date.
 type Source struct {
+	origin  origin
+	kind    kind
+	options Options
+	manual  time.Time // when it expires, from the configuration
+	jitter  func() float64
+
 	current atomic.Pointer[Snapshot]
 	loaded  chan struct{}
+	changed chan struct{} // Run looks at its plan again
+	flight  flight
+
+	mu    sync.Mutex // held during callbacks; never while the source is asked
+	state state
 }
 
 // New returns a source that has not read anything yet: until [Source.Run] or
-// [Source.Reread] has, the current snapshot is not usable.
-func New(_ Config, _ Options) (*Source, error) {
-	s := &Source{loaded: make(chan struct{})}
-	s.current.Store(&Snapshot{})
-	return s, nil
+// [Source.Reread] has, the current snapshot is not usable. A wrong configuration
+// is the only error; the credential itself may be as bad as it likes.
+func New(c Config, o Options) (*Source, error) {
+	if problems := c.Validate(); len(problems) > 0 {
+		return nil, problems[0]
+	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	from, k, err := newOrigin(&c, o.Transport, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	return newSource(from, k, c.Expires.Time, o), nil
+}
+
+func newSource(from origin, k kind, manual time.Time, o Options) *Source {
+	s := &Source{
+		origin: from, kind: k, options: o, manual: manual, jitter: rand.Float64,
+		loaded: make(chan struct{}), changed: make(chan struct{}, 1),
+	}
+	s.flight.fly = s.read
+	s.current.Store(&Snapshot{Source: k.name, Problem: events.ProblemFailed, Detail: "it was not read yet"})
+	return s
 }
 
 // Current returns the credential to use now. It does no I/O and never returns nil.
@@ -50,11 +84,16 @@ func (s *Source) Loaded() <-chan struct{} { return s.loaded }
 // Reread asks the source again and returns what is current then, or when ctx
 // ends. What it returns was read after the call: a value that was replaced
 // before the call is never returned. Helpers and token endpoints are not asked
-// again for a value that is younger than a minute.
-func (s *Source) Reread(_ context.Context) *Snapshot { return s.current.Load() }
+// again within a minute of the last time, nor earlier than they wish.
+func (s *Source) Reread(ctx context.Context) *Snapshot {
+	s.flight.join(ctx, false)
+	return s.Current()
+}
 
-// Run keeps the credential current until ctx ends.
-func (s *Source) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+// Redact takes every value that this source has had lately out of text that
+// somebody else wrote.
+func (s *Source) Redact(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return redact(text, s.state.seen...)
 }

@@ -71,7 +71,7 @@ func (p *parser) challenge(scheme string) {
 
 func (p *parser) param(name string) {
 	p.skip(" \t")
-	value := ""
+	var value string
 	if p.at < len(p.line) && p.line[p.at] == '"' {
 		value = p.quoted()
 	} else {

@@ -1,0 +1,67 @@
+package credential
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// origin is where tokens come from.
+type origin interface {
+	// read returns the token that is there now.
+	read(ctx context.Context) (reading, *failure)
+	// changed reports whether reading again may give something else for a reason
+	// other than time.
+	changed() bool
+}
+
+type reading struct {
+	token   string
+	expires time.Time // as the source says; zero: it does not
+}
+
+// failure is why there is no token.
+type failure struct {
+	problem   string        // a Problem constant of package events
+	detail    string        // in our words; never repeats what was read
+	said      string        // what the other side said about it, as it came
+	permanent bool          // asking again does not help until somebody acts
+	after     time.Duration // how long not to ask again, as the other side wishes
+}
+
+// same reports whether there is nothing new in f for a person.
+func (f *failure) same(other *failure) bool {
+	return f != nil && other != nil && f.problem == other.problem && f.detail == other.detail
+}
+
+// kind is how a source is kept up to date.
+type kind struct {
+	name  string   // "file /run/secrets/github"
+	files []string // watched
+	// renews: tokens are fetched, and fetched anew before they expire.
+	renews bool
+	// every is how often a renewing source is asked whose token has no known end;
+	// 0: only after a rejection.
+	every time.Duration
+	// settle is how long a failure has to last before it is believed: a file is
+	// empty for a moment when it is written.
+	settle time.Duration
+}
+
+func newOrigin(c *Config, transport http.RoundTripper, log *slog.Logger) (origin, kind, error) {
+	switch {
+	case c.BearerTokenFile != "":
+		return file(c.BearerTokenFile), kind{name: "file " + c.BearerTokenFile, files: []string{c.BearerTokenFile}, settle: settle}, nil
+	case c.BearerTokenEnv != "":
+		return env(c.BearerTokenEnv), kind{name: "env " + c.BearerTokenEnv}, nil
+	case c.Exec != nil:
+		h := &helper{command: c.Exec.Command, timeout: c.Exec.timeout()}
+		return h, kind{name: "exec " + c.Exec.Command[0], renews: true, every: c.Exec.refresh()}, nil
+	}
+	e, err := newEndpoint(c.OAuth2, transport, log)
+	if err != nil {
+		return nil, kind{}, err
+	}
+	return e, kind{name: "oauth2 " + shownURL(c.OAuth2.TokenURL), files: e.files(), renews: true}, nil
+}
