@@ -13,9 +13,13 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long a folder has to be quiet before the file is read: editors
-// write in several steps.
-const settle = 100 * time.Millisecond
+const (
+	// settle is how long a folder has to be quiet before the file is read:
+	// editors write in several steps.
+	settle = 100 * time.Millisecond
+	// patience is how long a folder that is never quiet is waited for.
+	patience = time.Second
+)
 
 // Watch follows the configuration file.
 type Watch struct {
@@ -41,6 +45,7 @@ func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
 	last := sum(w.File)
 	quiet := time.NewTimer(settle)
 	defer quiet.Stop()
+	var since time.Time // of the first event that was not looked at yet
 	for {
 		select {
 		case <-ctx.Done():
@@ -53,8 +58,14 @@ func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
 				events = nil
 				continue
 			}
-			quiet.Reset(settle)
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if time.Since(since) < patience {
+				quiet.Reset(settle)
+			}
 		case <-quiet.C:
+			since = time.Time{}
 			if now := sum(w.File); now != last {
 				last = now
 				w.Changed(ctx)

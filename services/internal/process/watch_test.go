@@ -59,3 +59,22 @@ func TestAChangedFileIsToldHoweverItIsReplaced(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Empty(t, seen)
 }
+
+func TestAFolderThatIsNeverQuietDoesNotHideAChange(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "authwatch.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("a: 1"), 0o600))
+	seen := make(chan struct{}, 1)
+	hangup := make(chan os.Signal)
+	w := Watch{File: file, Log: quiet(), Changed: func(context.Context) { seen <- struct{}{} }}
+	go func() { _ = w.follow(t.Context(), hangup) }()
+	hangup <- syscall.SIGHUP
+	<-seen
+
+	require.NoError(t, os.WriteFile(file, []byte("a: 2"), 0o600))
+	require.Eventually(t, func() bool {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte("line"), 0o600))
+		return len(seen) == 1
+	}, eventually, tick)
+}
