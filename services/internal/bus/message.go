@@ -19,6 +19,10 @@ type Message struct {
 	Stored     time.Time // by the broker's clock
 	Created    time.Time // of the stream: sequences start over when it is created anew
 	Deliveries int       // 1 the first time; 0 when it was read, not delivered
+	// Unbroken is the sequence from which on every message of the stream was
+	// delivered to this Consume, one after the other up to this one: nothing
+	// between them went to another replica. 0 when it was read.
+	Unbroken uint64
 }
 
 // Headers of a direct get's answer (JetStream ADR-31).

@@ -24,6 +24,9 @@ type work struct {
 	inHand map[uint64]struct{} // sequences
 	closed bool
 
+	last     uint64 // the sequence delivered last
+	unbroken uint64 // the first of the run that it ends
+
 	durable time.Time     // when the durable was created
 	stream  time.Time     // when its stream was
 	ackWait time.Duration // of the durable
@@ -41,8 +44,9 @@ type lane struct {
 // item is one message in hand.
 type item struct {
 	delivered
-	created time.Time // of the stream
-	dead    error     // why it goes to DEAD; nil: to the handler
+	created  time.Time // of the stream
+	unbroken uint64    // see Message
+	dead     error     // why it goes to DEAD; nil: to the handler
 }
 
 // deadLane is the lane of the messages on their way to DEAD: no workload waits
@@ -64,6 +68,7 @@ func (w *work) begin(info *jetstream.ConsumerInfo, stream time.Time) {
 	if !info.Created.Equal(w.durable) || !stream.Equal(w.stream) {
 		clear(w.inHand)
 		w.ready = nil
+		w.last, w.unbroken = 0, 0
 		for key, l := range w.lanes {
 			if l.busy {
 				l.messages = l.messages[:1]
@@ -89,12 +94,16 @@ func (w *work) add(msg jetstream.Msg) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.unbroken == 0 || meta.Sequence.Stream != w.last+1 {
+		w.unbroken = meta.Sequence.Stream
+	}
+	w.last = meta.Sequence.Stream
 	if _, again := w.inHand[meta.Sequence.Stream]; again || w.closed {
 		return // acknowledging the delivery in hand ends this one too
 	}
 	w.inHand[meta.Sequence.Stream] = struct{}{}
 	key := msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:]
-	w.push(key, &item{delivered: delivered{msg, meta}, created: w.stream})
+	w.push(key, &item{delivered: delivered{msg, meta}, created: w.stream, unbroken: w.unbroken})
 }
 
 func (w *work) push(key string, it *item) {

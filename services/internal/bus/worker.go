@@ -67,6 +67,7 @@ func (w *work) handle(ctx context.Context, l *lane, it *item) error {
 		it.dead = err
 		return errDead
 	}
+	m.Unbroken = it.unbroken
 	err = w.handler(ctx, m)
 	var terminal terminalError
 	switch {
