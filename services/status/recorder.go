@@ -126,8 +126,8 @@ func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position
 	if at != nil && at.Stream.Equal(m.Created) {
 		from = at.Sequence + 1
 	}
-	if from == m.Sequence {
-		return m, nil
+	if from == m.Sequence || m.Unbroken > 0 && m.Unbroken <= from {
+		return m, nil // what was between was delivered here, and handled before
 	}
 	next, err := rc.bus.Next(ctx, bus.StreamAuth, "auth.*."+m.Event.Subject(), from)
 	switch {
