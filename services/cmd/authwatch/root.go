@@ -39,6 +39,7 @@ Exit codes: 0 good, 1 a problem was found, 2 wrong usage or configuration.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return process.Usagef("%w; see %s --help", err, c.CommandPath())

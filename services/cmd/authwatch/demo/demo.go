@@ -140,7 +140,7 @@ func (d *demo) call(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			d.tell(moment{kind: refused, text: "the client is told:", more: err.Error()})
+			d.tell(moment{kind: refused, text: terminal.Cut("gets "+err.Error(), terminal.Width-textIndent)})
 		default:
 			d.tell(moment{kind: called, text: toolName + " answers: " + text, good: true})
 		}

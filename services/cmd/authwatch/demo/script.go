@@ -28,8 +28,8 @@ func (d *demo) play(ctx context.Context) error {
 	}
 	d.print(first, since(first.at, first.at))
 	err = d.expect(ctx, first.at,
-		step{event, events.TypeUnauthorized}, step{status, string(events.StatusUnauthenticated)},
-		step{alert, events.KindOpened}, step{refused, ""})
+		step{refused, ""}, step{event, events.TypeUnauthorized},
+		step{status, string(events.StatusUnauthenticated)}, step{alert, events.KindOpened})
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,14 @@ func Pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(width-n, 0))
 }
 
+// Cut shortens s to width columns.
+func Cut(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:width-1]) + "…"
+}
+
 // Wrap breaks text at blanks so that no line with indent in front of it is
 // longer than [Width]. A word longer than a line is left whole: it may be a path
 // that somebody copies.
