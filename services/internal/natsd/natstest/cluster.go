@@ -15,7 +15,7 @@ import (
 type Cluster struct{ Servers [3]*Server }
 
 // RunCluster starts a cluster of three that ends with the test. Its peers talk
-// over loopback; its clients connect in the process.
+// over loopback; its clients connect in the process too.
 func RunCluster(t testing.TB) *Cluster {
 	t.Helper()
 	var listen [3]string
@@ -26,7 +26,7 @@ func RunCluster(t testing.TB) *Cluster {
 	}
 	c := &Cluster{}
 	for i := range c.Servers {
-		c.Servers[i] = Run(t, func(o *natsd.Options) {
+		c.Servers[i] = Run(t, Listen(), func(o *natsd.Options) { // routes start after the clients' port
 			o.Cluster = &natsd.Cluster{Server: fmt.Sprintf("n%d", i), Listen: listen[i], Routes: routes}
 		})
 	}
