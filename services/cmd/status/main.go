@@ -27,7 +27,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		Config: cfg.Status, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry,
 	})
 	if err != nil {
-		return err
+		return doc.Locate("status", err)
 	}
 
 	broker := process.Component{Name: "bus", Ready: b.Ready}
