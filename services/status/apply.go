@@ -48,6 +48,7 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 		r.Message = message(r, o.Data.Detail)
 	}
 	r.Observers = heard(before, o)
+	keepLoadedSince(&r, before)
 	r.Observed = &o.Position
 	return r, true
 }

@@ -73,6 +73,15 @@ func fingerprint(r events.Record) string {
 // loadedSince is when the recorded credential was first loaded anywhere, by the
 // broker's clock.
 func loadedSince(r events.Record) time.Time {
+	since := observedSince(r)
+	if since.IsZero() && r.Credential != nil && r.Credential.LoadedAt != nil {
+		since = *r.Credential.LoadedAt
+	}
+	return since
+}
+
+// observedSince is zero when no observer uses the recorded credential.
+func observedSince(r events.Record) time.Time {
 	var since time.Time
 	for _, s := range r.Observers {
 		if s.LoadedAt == nil || s.Fingerprint != fingerprint(r) {
@@ -82,10 +91,20 @@ func loadedSince(r events.Record) time.Time {
 			since = at
 		}
 	}
-	if since.IsZero() && r.Credential != nil && r.Credential.LoadedAt != nil {
-		since = *r.Credential.LoadedAt
-	}
 	return since
+}
+
+// keepLoadedSince moves the credential's own load time to the broker's clock when
+// the last observer that used it is gone, and the knowledge of its clock with it.
+func keepLoadedSince(r *events.Record, before events.Record) {
+	if fingerprint(*r) == "" || fingerprint(*r) != fingerprint(before) || !observedSince(*r).IsZero() {
+		return
+	}
+	if since := observedSince(before); !since.IsZero() {
+		kept := *r.Credential
+		kept.LoadedAt = &since
+		r.Credential = &kept
+	}
 }
 
 // skew estimates the broker's clock minus the source's, from o and from what the

@@ -129,6 +129,20 @@ func TestMissingOfBeforeTheCurrentCredentialIsStale(t *testing.T) {
 	require.Equal(t, events.StatusMissing, r.Status)
 }
 
+// The only proxy that used the recorded credential loses it, and its clock is
+// ahead: the successor that another one loads must not look older than it.
+func TestMissingOfASkewedProxyYieldsToAnotherOne(t *testing.T) {
+	t.Parallel()
+	h := newHistory()
+	ahead := clock(90 * time.Second)
+	r := fold(events.Record{}, h.add(events.TypeLoaded, "t1", at(h.now)), h.add(events.TypeLoaded, "t1", at(h.now), from("b"), ahead))
+	r = fold(r, h.add(events.TypeLoaded, "t2", at(h.now), from("b"), ahead), h.add(events.TypeMissing, "", from("b"), ahead))
+	require.Equal(t, events.StatusMissing, r.Status)
+	r = fold(r, h.add(events.TypeLoaded, "t3", at(h.now)))
+	require.Equal(t, events.StatusUnverified, r.Status)
+	require.Equal(t, "t3", r.Credential.Fingerprint)
+}
+
 func TestMissingYieldsToAnyLaterLoaded(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{"t1", "t2", "t3"} {

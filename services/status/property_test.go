@@ -26,6 +26,7 @@ func schedules(t *testing.T) {
 		n = "100000"
 	}
 	require.NoError(t, flag.Set("rapid.checks", n))
+	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
 }
 
 // Whatever the broker and the processes do, the records are those of the plain
