@@ -52,7 +52,7 @@ Exit codes: 0 good, 1 a problem was found, 2 wrong usage or configuration.`,
 	)
 	root.SetHelpCommandGroupID("help")
 	root.AddCommand(
-		runCommand(&o), demoCommand(), checkCommand(&o), provisionCommand(&o),
+		runCommand(&o), demoCommand(), checkCommand(&o), tryCommand(&o), provisionCommand(&o),
 		listCommand(&o), showCommand(&o), whyCommand(&o), eventsCommand(&o),
 		testCommand(&o), silenceCommand(&o), deliveriesCommand(&o), replayCommand(&o),
 		versionCommand(),

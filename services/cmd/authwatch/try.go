@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/proxy"
+	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/standalone"
+)
+
+func tryCommand(o *options) *cobra.Command {
+	var tokenFile string
+	c := &cobra.Command{
+		Use:     "try WORKLOAD -c FILE",
+		GroupID: "run",
+		Short:   "Ask an upstream whether it accepts a token, before it is used",
+		Long: `try sends one request with a token to the upstream of a workload, and says whether
+it was accepted. It needs no running authwatch and publishes nothing. An MCP server
+is asked server/discover, or to initialize a session that is then ended; an HTTP
+service what the workload's probe says, else GET of its upstream.`,
+		Args: takes("WORKLOAD"),
+	}
+	o.addFile(c)
+	c.Flags().StringVar(&tokenFile, "token-file", "", "try the token in this `FILE`, not the workload's own")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := o.needFile(c); err != nil {
+			return err
+		}
+		cfg, err := standalone.Load(o.file)
+		if err != nil {
+			return err
+		}
+		w, err := findWorkload(&cfg, args[0])
+		if err != nil {
+			return err
+		}
+		source := w.Credential
+		if tokenFile != "" {
+			source = credential.Config{BearerTokenFile: tokenFile}
+		}
+		s, err := readToken(c.Context(), source)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
+		}
+		outcome, err := proxy.Try(c.Context(), *w, s.Token)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
+		}
+		if err := outcomeError(outcome); err != nil {
+			return &process.ExitError{Code: process.ExitProblem, Err: fmt.Errorf("%s: %w", w.Name, err)}
+		}
+		p := printer(c)
+		p.Line("%s: %s, token %s: %s", w.Name, p.Green(string(outcome.Result)), s.Fingerprint, outcomeText(outcome))
+		return nil
+	}
+	return c
+}
+
+func findWorkload(cfg *standalone.Config, name string) (*proxy.Workload, error) {
+	names := map[string]bool{}
+	for i := range cfg.Proxy.Workloads {
+		w := &cfg.Proxy.Workloads[i]
+		if w.Name == name {
+			return w, nil
+		}
+		names[w.Name] = true
+	}
+	return nil, process.Usagef("no workload is called %q%s", name, config.Suggest(name, names))
+}
+
+func readToken(ctx context.Context, c credential.Config) (*credential.Snapshot, error) {
+	source, err := credential.New(c, credential.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s := source.Reread(ctx)
+	if !s.Usable() {
+		return nil, fmt.Errorf("%s: %s; put the token there, it is picked up at once, no restart", s.Source, s.Detail)
+	}
+	return s, nil
+}
+
+func describeToken(s *credential.Snapshot) string {
+	text := "token read from " + s.Source + ", fingerprint " + s.Fingerprint
+	if !s.ExpiresAt.IsZero() {
+		text += ", expires " + clock(s.ExpiresAt)
+	}
+	return text
+}
+
+// outcomeText is what the upstream said: "POST server/discover answered 200".
+func outcomeText(o proxy.Outcome) string {
+	if o.Status == 0 {
+		return o.Detail
+	}
+	text := fmt.Sprintf("%s answered %d", o.Request, o.Status)
+	if c := o.Challenge; c != nil {
+		text += ", " + strings.TrimSpace(c.Scheme+" "+c.Error)
+		if c.ErrorDescription != "" {
+			text += ": " + c.ErrorDescription
+		}
+	}
+	return terminal.Clean(text)
+}
+
+func outcomeError(o proxy.Outcome) error {
+	if o.Result == proxy.Accepted {
+		return nil
+	}
+	return errors.New(string(o.Result) + ": " + o.Detail + " (" + outcomeText(o) + ")")
+}
