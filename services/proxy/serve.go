@@ -43,6 +43,7 @@ func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target forward
 }
 
 func (x *exchange) run() outcome {
+	defer x.Finish()
 	w := x.w
 	switch {
 	case climbs(x.Rest):

@@ -25,8 +25,9 @@ var (
 // pass copies the answer. Everything is flushed before the upstream is waited
 // for, and an answer that is all here goes out in one write.
 func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
-	body := resp.Body
-	defer body.Close()
+	defer resp.Body.Close()
+	x.body = resp.Body
+	var body io.Reader = reading{x}
 	h := x.Writer.Header()
 	copyAnswer(h, resp.Header)
 	if loc, ok := h["Location"]; ok && len(loc) == 1 {
@@ -37,6 +38,7 @@ func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
 	}
 	announceTrailers(h, resp)
 	if resp.ContentLength < 0 && x.Request.ProtoAtLeast(1, 1) {
+		x.chunked = true
 		h["Transfer-Encoding"] = chunked // else a short answer is given a length
 	}
 	x.Status = resp.StatusCode
@@ -101,9 +103,6 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 			x.flush()
 		}
 		n, err := body.Read(buf)
-		if err != nil && x.conn != nil {
-			x.conn.attach(nil) // from here on the transport reads for its next exchange
-		}
 		if n > 0 {
 			m, werr := x.Writer.Write(buf[:n])
 			x.Bytes += int64(m)
@@ -124,6 +123,17 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 			large = nil
 		}
 	}
+}
+
+// reading is the answer's body as it comes.
+type reading struct{ x *Exchange }
+
+func (r reading) Read(p []byte) (int, error) {
+	n, err := r.x.body.Read(p)
+	if err != nil && r.x.conn != nil {
+		r.x.conn.attach(nil) // from here on the transport reads for its next exchange
+	}
+	return n, err
 }
 
 func announceTrailers(h http.Header, resp *http.Response) {

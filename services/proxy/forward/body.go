@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,8 +33,6 @@ func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
 		out.Body = http.NoBody
 		return nil
 	}
-	// Else the server looks for the rest of the body before it sends an answer.
-	_ = http.NewResponseController(x.Writer).EnableFullDuplex()
 	switch {
 	case u.maxBody > 0 && n > u.maxBody:
 		return errBodyTooLarge
@@ -46,6 +45,7 @@ func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
 		}
 		if whole {
 			setBytes(out, x.Body)
+			x.fullDuplex()
 			return nil
 		}
 	}
@@ -57,7 +57,14 @@ func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
 		s.head, x.head = x.head, nil
 	}
 	out.Body, x.streamed = s, s
+	x.fullDuplex()
 	return nil
+}
+
+// fullDuplex keeps the server from looking for the rest of the body before it
+// sends an answer.
+func (x *Exchange) fullDuplex() {
+	_ = http.NewResponseController(x.Writer).EnableFullDuplex()
 }
 
 func isJSON(h http.Header) bool {
@@ -110,6 +117,8 @@ type streamed struct {
 	max  int64 // 0: any size
 	seen int64
 	err  error // sticky
+
+	ended atomic.Bool // at its end, not at an error
 }
 
 func (s *streamed) Read(p []byte) (int, error) {
@@ -128,6 +137,7 @@ func (s *streamed) Read(p []byte) (int, error) {
 	}
 	if s.left == 0 {
 		s.err = io.EOF
+		s.ended.Store(true)
 		return 0, io.EOF
 	}
 	n, err := s.from.Read(p)
@@ -137,6 +147,7 @@ func (s *streamed) Read(p []byte) (int, error) {
 	if cerr := s.count(n); cerr != nil {
 		return 0, cerr
 	}
+	s.ended.Store(err == io.EOF)
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("%w: %w", errBodyBroken, err)
 	}
@@ -155,3 +166,44 @@ func (s *streamed) count(n int) error {
 
 // Close is the transport's; the server closes its body itself.
 func (*streamed) Close() error { return nil }
+
+// lingering bounds how long and how far a body that the upstream did not want
+// is read on, so that the client gets to read the answer.
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
+
+// Finish ends the request once it has been answered, by whomever. The handler
+// calls it before it returns: a streamed body that has not ended must not be
+// left to the server, which in full duplex would take what remains of it for
+// the next request, or panic.
+func (x *Exchange) Finish() {
+	s := x.streamed
+	if s == nil || s.ended.Load() || x.Request.Context().Err() != nil {
+		return
+	}
+	if x.out != nil {
+		x.out.Flush()
+	}
+	rc := http.NewResponseController(x.Writer)
+	_ = rc.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, s, lingerBytes)
+	if s.ended.Load() {
+		_ = rc.SetReadDeadline(time.Time{})
+		return
+	}
+	c, _, err := rc.Hijack()
+	if err != nil {
+		return
+	}
+	if x.chunked {
+		_, _ = io.WriteString(c, "0\r\n\r\n")
+	}
+	if w, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, c, 4*lingerBytes)
+	_ = c.Close()
+}

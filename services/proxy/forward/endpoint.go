@@ -12,7 +12,7 @@ const maxBlock = 8 << 10
 // 2024-11-05), the one that says where to POST to. All else passes as it is;
 // any other first event ends the search.
 type endpointReader struct {
-	io.ReadCloser
+	from  io.Reader
 	local func(ref string) string
 	held  []byte // read, and not looked at
 	ready []byte // looked at, to be given out
@@ -20,8 +20,8 @@ type endpointReader struct {
 	done  bool
 }
 
-func newEndpointReader(body io.ReadCloser, local func(string) string) *endpointReader {
-	return &endpointReader{ReadCloser: body, local: local}
+func newEndpointReader(from io.Reader, local func(string) string) *endpointReader {
+	return &endpointReader{from: from, local: local}
 }
 
 func (e *endpointReader) Read(p []byte) (int, error) {
@@ -32,7 +32,7 @@ func (e *endpointReader) Read(p []byte) (int, error) {
 		case e.err != nil:
 			return 0, e.err
 		case e.done:
-			return e.ReadCloser.Read(p)
+			return e.from.Read(p)
 		default:
 			e.fill(len(p))
 		}
@@ -44,7 +44,7 @@ func (e *endpointReader) Read(p []byte) (int, error) {
 
 func (e *endpointReader) fill(size int) {
 	buf := make([]byte, max(min(size, maxBlock), 1))
-	n, err := e.ReadCloser.Read(buf)
+	n, err := e.from.Read(buf)
 	e.held = append(e.held, buf[:n]...)
 	for !e.done {
 		end := blockEnd(e.held)

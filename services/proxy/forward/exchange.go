@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -32,7 +33,9 @@ type Exchange struct {
 	head     []byte // the first bytes of a body that is streamed after all
 	streamed *streamed
 	pending  bool // something was written and not flushed
+	chunked  bool // the answer is
 	out      http.Flusher
+	body     io.Reader // of the answer
 
 	// The transport calls back from its own goroutines, also after RoundTrip.
 	mu       sync.Mutex

@@ -1,0 +1,4 @@
+package forward
+
+// NewEndpointReader is tested without a stream around it.
+var NewEndpointReader = newEndpointReader

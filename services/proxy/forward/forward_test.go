@@ -1,0 +1,172 @@
+package forward_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/proxy/forward"
+)
+
+// front is a listener that forwards everything below mount.
+type front struct {
+	*httptest.Server
+	outcomes chan forward.Outcome
+}
+
+type setup struct {
+	mount   string
+	options forward.Options
+	judge   forward.Judge
+	token   string
+}
+
+func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
+	t.Helper()
+	base, err := url.Parse(upstream)
+	require.NoError(t, err)
+	s := setup{token: "Bearer ours", options: forward.Options{
+		URL: base, ConnectTimeout: 5 * time.Second, HeaderTimeout: 20 * time.Second,
+	}}
+	for _, c := range change {
+		c(&s)
+	}
+	up := forward.New(s.options)
+	t.Cleanup(up.CloseIdle)
+	target := forward.NewTarget(base, s.mount)
+	f := &front{outcomes: make(chan forward.Outcome, 20000)}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, _, _ := forward.Split(r.RequestURI)
+		rest := strings.TrimPrefix(path, s.mount)
+		if s.mount == "" && rest == "/" {
+			rest = ""
+		}
+		x := forward.Exchange{Writer: w, Request: r, Target: target, Rest: rest, Authorization: s.token, LegacySSE: true, Judge: s.judge}
+		defer x.Finish()
+		out, err := up.Forward(&x)
+		f.outcomes <- out
+		switch out {
+		case forward.Unreachable, forward.TimedOut:
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		case forward.TooLarge:
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		case forward.BadRequest:
+			w.WriteHeader(http.StatusBadRequest)
+		case forward.Cut:
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+func mounted(at string) func(*setup) { return func(s *setup) { s.mount = at } }
+
+// wire is an upstream that shows what came in, byte for byte, and answers with
+// the bytes it is told to.
+type wire struct {
+	net.Listener
+	got chan string
+}
+
+func newWire(t *testing.T, answer string) *wire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	w := &wire{l, make(chan string, 100)}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go w.serve(c, answer)
+		}
+	}()
+	return w
+}
+
+func (w *wire) serve(c net.Conn, answer string) {
+	defer c.Close()
+	in := bufio.NewReader(c)
+	for {
+		head, err := until(in, "")
+		if err != nil {
+			return
+		}
+		body := ""
+		if _, v, ok := strings.Cut(head, "Content-Length: "); ok {
+			n, _ := strconv.Atoi(v[:strings.Index(v, "\n")])
+			b := make([]byte, n)
+			_, err = io.ReadFull(in, b)
+			body = string(b)
+		} else if strings.Contains(head, "Transfer-Encoding: chunked") {
+			var trailers string
+			body, err = until(in, "0")
+			trailers, _ = until(in, "")
+			body += trailers
+		}
+		if err != nil {
+			return
+		}
+		w.got <- head + body
+		if _, err := io.WriteString(c, strings.ReplaceAll(answer, "\n", "\r\n")); err != nil || strings.Contains(answer, "Connection: close") {
+			return
+		}
+	}
+}
+
+// until reads lines up to the one given, and that one.
+func until(in *bufio.Reader, last string) (string, error) {
+	var text strings.Builder
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		text.WriteString(line + "\n")
+		if line == last {
+			return text.String(), nil
+		}
+	}
+}
+
+func (w *wire) url() string { return "http://" + w.Addr().String() }
+
+// talk sends raw bytes and returns everything that comes back until the server
+// closes the connection.
+func talk(t *testing.T, f *front, request string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", f.Listener.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = io.WriteString(c, strings.ReplaceAll(request, "\n", "\r\n"))
+	require.NoError(t, err)
+	answer, err := io.ReadAll(c)
+	require.NoError(t, err)
+	return strings.ReplaceAll(string(answer), "\r\n", "\n")
+}
+
+// within returns what comes out of c, or fails.
+func within[T any](t *testing.T, d time.Duration, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(d):
+		require.FailNow(t, "nothing came in time")
+		panic("unreachable")
+	}
+}
