@@ -1,0 +1,106 @@
+package credential
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// witness writes down what a source tells.
+type witness struct {
+	mu       sync.Mutex
+	changes  [][2]*Snapshot
+	expiring []time.Duration
+	failures []string
+	text     bytes.Buffer
+}
+
+func (w *witness) options() Options {
+	return Options{
+		Log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		OnChange: func(prev, next *Snapshot) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.changes = append(w.changes, [2]*Snapshot{prev, next})
+		},
+		OnExpiring: func(_ *Snapshot, left time.Duration) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.expiring = append(w.expiring, left)
+		},
+		OnFailure: func(problem string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.failures = append(w.failures, problem)
+		},
+	}
+}
+
+// Write takes in the log.
+func (w *witness) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *witness) log() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// values are those that OnChange told, "-" for none usable, with the problem.
+func (w *witness) values() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var values []string
+	for _, c := range w.changes {
+		if s := c[1]; s.Usable() {
+			values = append(values, s.Token.Reveal())
+		} else {
+			values = append(values, "-"+s.Problem)
+		}
+	}
+	return values
+}
+
+func (w *witness) lefts() []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]time.Duration(nil), w.expiring...)
+}
+
+func (w *witness) failed() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.failures...)
+}
+
+// run runs s until the test ends.
+func run(t *testing.T, s *Source) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	select {
+	case <-s.Loaded():
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the source was never read")
+	}
+}
+
+func token(s *Source) string { return s.Current().Token.Reveal() }
+
+func eventually(t *testing.T, want string, s *Source) {
+	t.Helper()
+	require.Eventually(t, func() bool { return token(s) == want }, 8*time.Second, time.Millisecond, "want %q", want)
+}
