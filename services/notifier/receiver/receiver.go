@@ -29,8 +29,15 @@ type Config struct {
 	Text         string          `yaml:"text"`
 	Rate         Rate            `yaml:"rate"`
 
-	Webhook *Webhook `yaml:"webhook"`
-	Log     *Log     `yaml:"log"`
+	Alertmanager *Alertmanager `yaml:"alertmanager"`
+	Discord      *Discord      `yaml:"discord"`
+	Email        *Email        `yaml:"email"`
+	Log          *Log          `yaml:"log"`
+	Ntfy         *Ntfy         `yaml:"ntfy"`
+	PagerDuty    *PagerDuty    `yaml:"pagerduty"`
+	Slack        *Slack        `yaml:"slack"`
+	Teams        *Teams        `yaml:"teams"`
+	Webhook      *Webhook      `yaml:"webhook"`
 }
 
 // Rate bounds how many messages a receiver gets.
@@ -50,8 +57,15 @@ type kind interface {
 
 // kinds holds the kinds of receivers, by their key in the configuration.
 var kinds = map[string]func(*Config) kind{
-	"webhook": func(c *Config) kind { return given(c.Webhook) },
-	"log":     func(c *Config) kind { return given(c.Log) },
+	"alertmanager": func(c *Config) kind { return given(c.Alertmanager) },
+	"discord":      func(c *Config) kind { return given(c.Discord) },
+	"email":        func(c *Config) kind { return given(c.Email) },
+	"log":          func(c *Config) kind { return given(c.Log) },
+	"ntfy":         func(c *Config) kind { return given(c.Ntfy) },
+	"pagerduty":    func(c *Config) kind { return given(c.PagerDuty) },
+	"slack":        func(c *Config) kind { return given(c.Slack) },
+	"teams":        func(c *Config) kind { return given(c.Teams) },
+	"webhook":      func(c *Config) kind { return given(c.Webhook) },
 }
 
 // given is p as a kind, and nil where p is nil.

@@ -1,0 +1,113 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// Discord posts with a webhook of a channel. The end of a conversation edits its
+// first message, and is said as a message of its own too, as edits alert nobody.
+type Discord struct {
+	WebhookURL     config.Secret `yaml:"webhook_url"`
+	WebhookURLFile string        `yaml:"webhook_url_file"`
+}
+
+// Discord's limits for an embed.
+const (
+	discordTitle = 256
+	discordText  = 4096
+)
+
+// rate: Discord allows five messages in two seconds.
+func (*Discord) rate() Rate { return Rate{config.Duration(time.Second), 3} }
+
+func (d *Discord) problems() []config.Problem {
+	return urlPair("webhook_url", d.WebhookURL, d.WebhookURLFile)
+}
+
+func (d *Discord) build(o Options) Receiver { return &discord{Discord: *d, caller: newCaller(o)} }
+
+type discord struct {
+	Discord
+	*caller
+}
+
+func (d *discord) Send(ctx context.Context, m Message) plan.Answer {
+	hook, err := endpoint(d.WebhookURL, d.WebhookURLFile)
+	if err != nil {
+		return unreadable(err)
+	}
+	u, err := url.Parse(hook.Reveal())
+	if err != nil {
+		return unreadable(err)
+	}
+	body := encodeJSON(map[string]any{
+		"embeds": []any{discordEmbed(m)}, "allowed_mentions": map[string]any{"parse": []string{}},
+	})
+	if m.Ref != "" && m.Kind != events.KindReminder {
+		edit := *u
+		edit.Path = strings.TrimRight(edit.Path, "/") + "/messages/" + url.PathEscape(m.Ref)
+		a := d.do(ctx, call{
+			method: http.MethodPatch, url: config.Secret(edit.String()), header: jsonHeader(), body: body, explain: discordError,
+		})
+		// 404: somebody deleted it.
+		if a.Outcome == plan.Retry || a.Outcome == plan.Refused && a.Status != http.StatusNotFound {
+			return a
+		}
+	}
+	q := u.Query()
+	q.Set("wait", "true") // else there is no id, and no error either
+	u.RawQuery = q.Encode()
+	a := d.do(ctx, call{
+		url: config.Secret(u.String()), header: jsonHeader(), body: body, accept: discordAnswer, explain: discordError,
+	})
+	if m.Ref != "" {
+		a.Ref = m.Ref
+	}
+	return a
+}
+
+func discordAnswer(body []byte, a *plan.Answer) {
+	var r struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(body, &r) == nil {
+		a.Ref = r.ID
+	}
+}
+
+func discordError(body []byte) string {
+	var r struct {
+		Message string `json:"message"`
+	}
+	_ = json.Unmarshal(body, &r)
+	return r.Message
+}
+
+func discordEmbed(m Message) map[string]any {
+	const red, green, grey = 0xd32f2f, 0x388e3c, 0x9e9e9e
+	color := green
+	if m.Open {
+		color = red
+	}
+	if m.Kind == events.KindTest {
+		color = grey
+	}
+	return map[string]any{
+		"title": truncate(m.Title, discordTitle), "description": truncate(discordEscape(orDash(m.Text)), discordText),
+		"color": color, "timestamp": m.Time.UTC().Format(time.RFC3339),
+		"footer": map[string]any{"text": "authwatch " + m.Kind + " " + m.ID},
+	}
+}
+
+func discordEscape(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "|", `\|`, ">", `\>`, "@", "@\u200b").Replace(text)
+}

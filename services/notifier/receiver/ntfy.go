@@ -1,0 +1,92 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// Ntfy publishes to a topic of an ntfy server. The sequence id is the
+// conversation's, so that servers that know it update one notification.
+type Ntfy struct {
+	URL          config.Secret `yaml:"url"` // of the server
+	URLFile      string        `yaml:"url_file"`
+	Topic        string        `yaml:"topic"`
+	Token        config.Secret `yaml:"token"`
+	TokenFile    string        `yaml:"token_file"`
+	Username     string        `yaml:"username"`
+	Password     config.Secret `yaml:"password"`
+	PasswordFile string        `yaml:"password_file"`
+}
+
+// ntfyText is ntfy's limit in bytes; a longer message becomes an attachment.
+const ntfyText = 4096
+
+// rate is what ntfy allows a visitor: 60 at once, then one in five seconds.
+func (*Ntfy) rate() Rate { return Rate{config.Duration(5 * time.Second), 30} }
+
+func (n *Ntfy) problems() []config.Problem {
+	ps := urlPair("url", n.URL, n.URLFile)
+	if n.Topic == "" || strings.ContainsAny(n.Topic, "/ ?#") {
+		ps = append(ps, config.Problem{Path: "topic", Text: "needs a topic's name"})
+	}
+	ps = append(ps, pair("token", n.Token, n.TokenFile, false)...)
+	return append(ps, pair("password", n.Password, n.PasswordFile, false)...)
+}
+
+func (n *Ntfy) build(o Options) Receiver { return &ntfy{Ntfy: *n, caller: newCaller(o)} }
+
+type ntfy struct {
+	Ntfy
+	*caller
+}
+
+func (n *ntfy) Send(ctx context.Context, m Message) plan.Answer {
+	url, err := endpoint(n.URL, n.URLFile)
+	if err != nil {
+		return unreadable(err)
+	}
+	header := jsonHeader()
+	secrets, err := authorize(header, n.Token, n.TokenFile, n.Username, n.Password, n.PasswordFile)
+	if err != nil {
+		return unreadable(err)
+	}
+	header.Set("X-Sequence-Id", m.Thread)
+	priority, tag := 4, "red_circle"
+	switch {
+	case m.Kind == events.KindTest:
+		priority, tag = 2, "white_circle"
+	case !m.Open:
+		priority, tag = 3, "green_circle"
+	}
+	body := map[string]any{
+		"topic": n.Topic, "title": truncate(m.Title, 250), "message": cut(orDash(m.Text), ntfyText),
+		"priority": priority, "tags": []string{tag}, "sequence_id": m.Thread,
+	}
+	return n.do(ctx, call{
+		url: url, header: header, secrets: secrets, body: encodeJSON(body), explain: ntfyError,
+		// ntfy's own answer holds the message's id. Something else that says
+		// 200, a login page for example, has not published anything.
+		accept: func(body []byte, a *plan.Answer) {
+			var r struct {
+				ID string `json:"id"`
+			}
+			if json.Unmarshal(body, &r) != nil || r.ID == "" {
+				a.Outcome, a.Error = plan.Refused, "the answer is not ntfy's; is the URL right?"
+			}
+		},
+	})
+}
+
+func ntfyError(body []byte) string {
+	var r struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal(body, &r)
+	return r.Error
+}

@@ -1,0 +1,117 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// PagerDuty sends to the Events API v2. The dedup_key is the conversation's id:
+// every attempt, reminder and the end of it meet the same PagerDuty incident.
+type PagerDuty struct {
+	RoutingKey     config.Secret `yaml:"routing_key"`
+	RoutingKeyFile string        `yaml:"routing_key_file"`
+	Severity       string        `yaml:"severity"` // critical, error, warning, info; critical
+	URL            string        `yaml:"url"`      // https://events.pagerduty.com/v2/enqueue
+}
+
+const (
+	pagerDutyURL     = "https://events.pagerduty.com/v2/enqueue"
+	pagerDutySummary = 1024
+	pagerDutyDetails = 400 << 10 // of the 512 KB that an event may have
+)
+
+func (*PagerDuty) rate() Rate { return Rate{config.Duration(time.Second), 20} }
+
+func (p *PagerDuty) problems() []config.Problem {
+	ps := pair("routing_key", p.RoutingKey, p.RoutingKeyFile, true)
+	switch p.Severity {
+	case "", "critical", "error", "warning", "info":
+	default:
+		ps = append(ps, config.Problem{Path: "severity", Text: "is none of critical, error, warning, info"})
+	}
+	if p.URL != "" && checkURL(config.Secret(p.URL)) != nil {
+		ps = append(ps, config.Problem{Path: "url", Text: "is not a URL"})
+	}
+	return ps
+}
+
+func (p *PagerDuty) build(o Options) Receiver { return &pagerDuty{PagerDuty: *p, caller: newCaller(o)} }
+
+type pagerDuty struct {
+	PagerDuty
+	*caller
+}
+
+// Send triggers, or resolves. What came and went unseen is triggered as
+// information and resolved at once, so that it is on record.
+func (p *pagerDuty) Send(ctx context.Context, m Message) plan.Answer {
+	key, err := config.ReadSecret(p.RoutingKey, p.RoutingKeyFile)
+	if err != nil {
+		return unreadable(err)
+	}
+	switch {
+	case m.Open || m.Kind == events.KindResolved && m.Left > 0:
+		return p.event(ctx, key, "trigger", m)
+	case m.Kind == events.KindResolved:
+		return p.event(ctx, key, "resolve", m)
+	}
+	if a := p.event(ctx, key, "trigger", m); a.Outcome != plan.Delivered {
+		return a
+	}
+	return p.event(ctx, key, "resolve", m)
+}
+
+func (p *pagerDuty) event(ctx context.Context, key config.Secret, action string, m Message) plan.Answer {
+	url := p.URL
+	if url == "" {
+		url = pagerDutyURL
+	}
+	body := map[string]any{"routing_key": key.Reveal(), "event_action": action, "dedup_key": "authwatch-" + m.Thread}
+	if action == "trigger" {
+		body["payload"] = p.payload(m)
+	}
+	return p.do(ctx, call{
+		url: config.Secret(url), header: jsonHeader(), body: encodeJSON(body), secrets: []config.Secret{key},
+		explain: pagerDutyError,
+	})
+}
+
+func (p *pagerDuty) payload(m Message) map[string]any {
+	severity := p.Severity
+	if severity == "" {
+		severity = "critical"
+	}
+	if !m.Open && m.Kind != events.KindResolved {
+		severity = "info"
+	}
+	source := m.Subject()
+	if source == "" {
+		source = "authwatch"
+	}
+	details := map[string]any{"text": truncate(m.Text, 16<<10), "kind": m.Kind, "delivery_id": m.ID}
+	if records := encodeJSON(m.Workloads); len(records) < pagerDutyDetails {
+		details["workloads"] = json.RawMessage(records)
+	}
+	return map[string]any{
+		"summary": truncate(m.Title, pagerDutySummary), "source": source, "severity": severity,
+		"timestamp": m.began().UTC().Format(time.RFC3339), "component": "credential", "class": m.Kind,
+		"custom_details": details,
+	}
+}
+
+func pagerDutyError(body []byte) string {
+	var r struct {
+		Message string   `json:"message"`
+		Errors  []string `json:"errors"`
+	}
+	if json.Unmarshal(body, &r) != nil {
+		return ""
+	}
+	return strings.Join(append([]string{r.Message}, r.Errors...), "; ")
+}

@@ -1,0 +1,205 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+)
+
+// Slack posts to a channel, with an incoming webhook or as a bot. As a bot it
+// also updates the first message of a conversation, so that the channel shows
+// what is wrong now, and says the rest in its thread.
+type Slack struct {
+	WebhookURL     config.Secret `yaml:"webhook_url"`
+	WebhookURLFile string        `yaml:"webhook_url_file"`
+	BotToken       config.Secret `yaml:"bot_token"`
+	BotTokenFile   string        `yaml:"bot_token_file"`
+	Channel        string        `yaml:"channel"` // for the bot: an id or #name
+	APIURL         string        `yaml:"api_url"` // https://slack.com/api
+}
+
+const slackAPI = "https://slack.com/api"
+
+// Slack's limits: a section block's text, and a header's.
+const (
+	slackText   = 3000
+	slackHeader = 150
+)
+
+// rate: Slack allows one message a second and channel, with short bursts.
+func (*Slack) rate() Rate { return Rate{config.Duration(time.Second), 3} }
+
+func (s *Slack) bot() bool { return s.BotToken != "" || s.BotTokenFile != "" }
+
+func (s *Slack) problems() []config.Problem {
+	hook := s.WebhookURL != "" || s.WebhookURLFile != ""
+	switch {
+	case hook && s.bot():
+		return []config.Problem{{Text: "has a webhook and a bot token; keep one"}}
+	case !hook && !s.bot():
+		return []config.Problem{{Text: "needs webhook_url_file, or bot_token_file and channel"}}
+	case hook:
+		return urlPair("webhook_url", s.WebhookURL, s.WebhookURLFile)
+	}
+	ps := pair("bot_token", s.BotToken, s.BotTokenFile, true)
+	if s.Channel == "" {
+		ps = append(ps, config.Problem{Path: "channel", Text: "is needed with a bot token"})
+	}
+	if s.APIURL != "" && checkURL(config.Secret(s.APIURL)) != nil {
+		ps = append(ps, config.Problem{Path: "api_url", Text: "is not a URL"})
+	}
+	return ps
+}
+
+func (s *Slack) build(o Options) Receiver { return &slack{Slack: *s, caller: newCaller(o)} }
+
+type slack struct {
+	Slack
+	*caller
+}
+
+func (s *slack) Send(ctx context.Context, m Message) plan.Answer {
+	if s.bot() {
+		return s.asBot(ctx, m)
+	}
+	url, err := endpoint(s.WebhookURL, s.WebhookURLFile)
+	if err != nil {
+		return unreadable(err)
+	}
+	return s.do(ctx, call{
+		url: url, header: jsonHeader(), body: encodeJSON(slackMessage(m)),
+		// An incoming webhook says "ok", or an error in plain words.
+		accept: func(body []byte, a *plan.Answer) {
+			if text := strings.TrimSpace(string(body)); text != "ok" {
+				a.Outcome, a.Error = plan.Rejected, "Slack said: "+oneLine(text, 200)
+			}
+		},
+	})
+}
+
+// asBot posts a message, or updates the conversation's first and answers it.
+func (s *slack) asBot(ctx context.Context, m Message) plan.Answer {
+	token, err := config.ReadSecret(s.BotToken, s.BotTokenFile)
+	if err != nil {
+		return unreadable(err)
+	}
+	body := slackMessage(m)
+	body["channel"] = s.Channel
+	channel, ts, known := strings.Cut(m.Ref, " ")
+	if known {
+		if m.Kind != events.KindReminder {
+			update := slackMessage(m)
+			update["channel"], update["ts"] = channel, ts
+			// A message that was deleted cannot be updated; say it anew then.
+			if a := s.api(ctx, "chat.update", token, update); a.Outcome == plan.Retry || a.Outcome == plan.Refused {
+				return a
+			}
+		}
+		body["channel"], body["thread_ts"] = channel, ts
+	}
+	a := s.api(ctx, "chat.postMessage", token, body)
+	if known {
+		a.Ref = m.Ref // the thread keeps its first message
+	}
+	return a
+}
+
+func (s *slack) api(ctx context.Context, method string, token config.Secret, body map[string]any) plan.Answer {
+	base := s.APIURL
+	if base == "" {
+		base = slackAPI
+	}
+	header := jsonHeader()
+	header.Set("Authorization", "Bearer "+token.Reveal())
+	return s.do(ctx, call{
+		url: config.Secret(base + "/" + method), header: header, body: encodeJSON(body),
+		secrets: []config.Secret{token}, accept: slackAnswer,
+	})
+}
+
+// slackAnswer reads the body of the Web API: 200 is not enough.
+func slackAnswer(body []byte, a *plan.Answer) {
+	var r struct {
+		OK      bool   `json:"ok"`
+		Error   string `json:"error"`
+		Channel string `json:"channel"`
+		TS      string `json:"ts"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		a.Outcome, a.Heard, a.Error = plan.Retry, true, "Slack's answer is not JSON"
+		return
+	}
+	if r.OK {
+		a.Ref = strings.TrimSpace(r.Channel + " " + r.TS)
+		return
+	}
+	a.Outcome, a.Error = slackErrors(r.Error), fmt.Sprintf("Slack said: %s", oneLine(r.Error, 100))
+}
+
+func slackErrors(code string) plan.Outcome {
+	switch code {
+	case "ratelimited", "rate_limited", "internal_error", "fatal_error", "request_timeout", "service_unavailable":
+		return plan.Retry
+	case "msg_too_long", "invalid_blocks", "no_text", "message_not_found", "cant_update_message", "edit_window_closed":
+		return plan.Rejected
+	}
+	return plan.Refused // invalid_auth, channel_not_found, not_in_channel, is_archived …
+}
+
+func slackMessage(m Message) map[string]any {
+	icon := ":large_green_circle:"
+	if m.Open {
+		icon = ":red_circle:"
+	}
+	if m.Kind == events.KindTest {
+		icon = ":white_circle:"
+	}
+	title := slackEscape(m.Title)
+	return map[string]any{
+		"text": icon + " " + truncate(title, slackText),
+		"blocks": []any{
+			map[string]any{"type": "section", "text": map[string]any{
+				"type": "mrkdwn", "text": icon + " *" + truncate(title, slackHeader) + "*",
+			}},
+			map[string]any{"type": "section", "text": map[string]any{
+				"type": "mrkdwn", "text": truncate(slackEscape(orDash(m.Text)), slackText),
+			}},
+			map[string]any{"type": "context", "elements": []any{map[string]any{
+				"type": "plain_text", "text": "authwatch " + m.Kind + " " + m.ID,
+			}}},
+		},
+		"unfurl_links": false, "unfurl_media": false,
+	}
+}
+
+// slackEscape is what Slack asks for: text must not become a link or a mention.
+func slackEscape(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func jsonHeader() http.Header {
+	return http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+}
+
+// encodeJSON encodes what this package made; it cannot fail.
+func encodeJSON(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return body
+}
