@@ -104,6 +104,9 @@ func (cs *calls) denied(err error) {
 // denies the subject.
 func (b *Bus) do(ctx context.Context, subject string, fn func(context.Context) error) error {
 	if !b.nc.IsConnected() {
+		if err := b.nc.LastError(); err != nil {
+			return fmt.Errorf("%w: not connected: %w", ErrUnavailable, withoutSecrets(err))
+		}
 		return fmt.Errorf("%w: not connected", ErrUnavailable)
 	}
 	own, cancel := context.WithCancelCause(ctx)

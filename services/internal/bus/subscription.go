@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,11 @@ func (s subscription) run(ctx context.Context, b *Bus, fn func(delivered) error)
 	if err != nil {
 		return err
 	}
+	// A lost connection ends it at once: the consumer may be gone with the server.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	call := b.calls.add("$JS.API.CONSUMER.MSG.NEXT."+s.stream+"."+consumer.CachedInfo().Name, cancel)
+	defer b.calls.remove(call)
 	info := consumer.CachedInfo()
 	if s.started != nil {
 		s.started(info.Delivered.Stream)
@@ -67,7 +73,7 @@ func (s subscription) run(ctx context.Context, b *Bus, fn func(delivered) error)
 	for expected := uint64(1); ; expected++ {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			return s.interrupted(err)
+			return s.interrupted(cmp.Or(context.Cause(ctx), err))
 		}
 		meta, err := m.Metadata()
 		if err != nil {

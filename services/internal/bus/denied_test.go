@@ -1,0 +1,64 @@
+package bus_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+)
+
+// as logs in over the network as a user with password "secret".
+func as(s *natstest.Server, user string) func(*bus.Options) {
+	return func(o *bus.Options) {
+		o.InProcess, o.URL = nil, s.ClientURL()
+		o.Name, o.User, o.Password = user, user, "secret"
+	}
+}
+
+func TestDeniedPublishNamesItsSubjectInsteadOfTimingOut(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t, natstest.Users(
+		natsd.User{Name: "admin", Password: "secret"},
+		natsd.User{Name: "poor", Password: "secret", Publish: []string{"$JS.API.>"}, Subscribe: []string{"_INBOX_poor.>"}}))
+	s.Bus(t, as(s, "admin"))
+	b := s.Connect(t, as(s, "poor"))
+
+	err := b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", 1))
+	require.ErrorIs(t, err, bus.ErrRefused)
+	require.NotErrorIs(t, err, bus.ErrUnavailable)
+	require.ErrorContains(t, err, "auth.unauthorized.github")
+	eventually(t, func() bool { return errors.Is(b.Ready(), bus.ErrRefused) }, "the canary is denied")
+	require.ErrorContains(t, b.Ready(), "$KV.LEASES.canary.poor")
+}
+
+func TestDeniedInboxFailsEveryCall(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t, natstest.Users(
+		natsd.User{Name: "admin", Password: "secret"},
+		natsd.User{Name: "deaf", Password: "secret", Publish: []string{">"}, Subscribe: []string{"_INBOX_other.>"}}))
+	s.Bus(t, as(s, "admin"))
+	b := s.Connect(t, as(s, "deaf"))
+	for range 3 {
+		err := b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", 1))
+		require.ErrorIs(t, err, bus.ErrRefused)
+		require.ErrorContains(t, err, "_INBOX_deaf")
+	}
+}
+
+func TestWrongPasswordIsRetriedAndSaidByReady(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t, natstest.Users(natsd.User{Name: "admin", Password: "other"}))
+	b := s.Connect(t, as(s, "admin"))
+	eventually(t, func() bool {
+		err := b.Ready()
+		return err != nil && errors.Is(b.Publish(t.Context(), observation(t, events.TypeLoaded, "github", 1)), bus.ErrUnavailable)
+	}, "it is not ready")
+	eventually(t, func() bool { return b.Ready() != nil && strings.Contains(b.Ready().Error(), "uthorization") }, "and says why")
+	require.NotContains(t, b.Ready().Error(), "secret")
+}
