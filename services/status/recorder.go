@@ -77,12 +77,14 @@ func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 	return fmt.Errorf("record %s: %w", workload, bus.ErrConflict)
 }
 
-// load reads the current record from the stream. A workload without one has an
-// empty record at sequence 0, which is what compare-and-set expects of it.
+// load reads the current record from the stream. A read may be behind what this
+// process knows, then that counts: positions in skipped are only worth something
+// together with the record they were found with. A workload without a record has
+// an empty one at sequence 0, which is what compare-and-set expects of it.
 func (rc *recorder) load(ctx context.Context, workload string) (version, error) {
 	m, err := rc.bus.Last(ctx, bus.StreamStatus, statusOf(workload))
 	if errors.Is(err, bus.ErrNotFound) {
-		rc.view.drop(workload)
+		rc.forget(workload)
 		return version{record: events.Record{Workload: workload}}, nil
 	}
 	if err != nil && !errors.Is(err, bus.ErrMalformed) {
@@ -92,9 +94,12 @@ func (rc *recorder) load(ctx context.Context, workload string) (version, error) 
 	if err != nil {
 		// Somebody else wrote there. The observations make the record anew.
 		rc.log.Error("record is unreadable and is rebuilt", "workload", workload, "sequence", m.Sequence, "err", err)
-		return version{record: events.Record{Workload: workload}, sequence: m.Sequence}, nil
+		rc.forget(workload)
+		return version{record: events.Record{Workload: workload}, sequence: m.Sequence, stream: m.Created}, nil
 	}
-	rc.view.put(v)
+	if known, taken := rc.view.put(v); !taken {
+		return known, nil
+	}
 	return v, nil
 }
 

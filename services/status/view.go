@@ -51,14 +51,6 @@ func (w *view) put(v version) (before version, taken bool) {
 	return before, true
 }
 
-// drop forgets a workload whose record is gone from the stream.
-func (w *view) drop(name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.versions, name)
-	w.names = nil
-}
-
 func (w *view) get(name string) (version, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/status/api"
 )
 
 // browser starts a headless Chromium that ends with the test.
