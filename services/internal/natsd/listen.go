@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// listen fills in the network side: where, and who may log in. In-process
-// connections need no login as long as nobody logs in from the network.
+// listen fills in the network side: where, and who may log in. With users,
+// in-process connections need a login too: the server knows no difference.
 func (o Options) listen(options *server.Options) error {
 	if o.Listen == "" {
 		return nil

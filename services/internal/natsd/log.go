@@ -7,7 +7,10 @@ import (
 
 // logger passes on what the server says. Its notices are about itself, so they
 // are for those who debug.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log   *slog.Logger
+	fatal chan error // why it does not start: the first reason is kept
+}
 
 func (l logger) Noticef(format string, v ...any) {
 	l.log.Debug("nats-server", "text", fmt.Sprintf(format, v...))
@@ -24,6 +27,12 @@ func (l logger) Warnf(format string, v ...any) {
 func (l logger) Errorf(format string, v ...any) {
 	l.log.Error("nats-server", "text", fmt.Sprintf(format, v...))
 }
+
+// Fatalf is called when the server cannot start, which ends the process of a
+// nats-server of its own; here it ends Start.
 func (l logger) Fatalf(format string, v ...any) {
-	l.log.Error("nats-server", "text", fmt.Sprintf(format, v...))
+	select {
+	case l.fatal <- fmt.Errorf(format, v...):
+	default:
+	}
 }

@@ -84,9 +84,10 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	s := &Server{server: ns, lock: lock, log: o.Log}
-	ns.SetLoggerV2(logger{o.Log}, false, false, false)
+	fatal := make(chan error, 1)
+	ns.SetLoggerV2(logger{o.Log, fatal}, false, false, false)
 	ns.Start()
-	if err := s.await(o.Cluster != nil); err != nil {
+	if err := s.await(fatal, o.Cluster != nil); err != nil {
 		s.Shutdown()
 		return nil, err
 	}
@@ -119,14 +120,21 @@ func (o Options) server() (*server.Options, error) {
 
 // await waits until the server takes connections and JetStream answers. A server
 // of a cluster is ready later, when its peers are.
-func (s *Server) await(clustered bool) error {
-	if !s.server.ReadyForConnections(startTimeout) {
-		return errors.New("nats: the embedded server does not start; its log says why")
+func (s *Server) await(fatal <-chan error, clustered bool) error {
+	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); {
+		select {
+		case err := <-fatal:
+			return fmt.Errorf("nats: embedded server: %w", err)
+		default:
+		}
+		if s.server.ReadyForConnections(100 * time.Millisecond) {
+			if clustered {
+				return nil
+			}
+			return s.Ready()
+		}
 	}
-	if clustered {
-		return nil
-	}
-	return s.Ready()
+	return errors.New("nats: the embedded server does not start; its log says why")
 }
 
 // Ready reports why the server is not ready.
