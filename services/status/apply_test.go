@@ -258,10 +258,11 @@ func TestIncidentSpansFromTheFirstBadStatusToAnAcceptedAnswer(t *testing.T) {
 func TestReplicasGiveAnIncidentTheSameID(t *testing.T) {
 	t.Parallel()
 	o := newHistory().add(events.TypeUnauthorized, "t1")
-	require.Equal(t, fold(events.Record{}, o).Incident, fold(events.Record{}, o).Incident)
+	one, two := fold(events.Record{}, o), fold(events.Record{}, o)
+	require.Equal(t, one.Incident, two.Incident)
 	other := o
 	other.Data.Workload = "gitlab"
-	require.NotEqual(t, fold(events.Record{}, o).Incident, fold(events.Record{}, other).Incident)
+	require.NotEqual(t, one.Incident, fold(events.Record{}, other).Incident)
 }
 
 func TestForbiddenIsKeptUntilTheCredentialChanges(t *testing.T) {

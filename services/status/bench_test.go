@@ -29,7 +29,7 @@ func size(name string, otherwise int) int {
 }
 
 // fill publishes n events, many at once.
-func fill(b *testing.B, to *bus.Bus, n int, event func(i int) error) {
+func fill(b *testing.B, n int, event func(i int) error) {
 	b.Helper()
 	var g errgroup.Group
 	const parts = 128
@@ -51,7 +51,7 @@ func BenchmarkStart(b *testing.B) {
 	workloads := size("WORKLOADS", 10_000)
 	broker := natstest.Bus(b)
 	h := newHistory()
-	fill(b, broker, workloads, func(i int) error {
+	fill(b, workloads, func(i int) error {
 		o := (&history{seq: uint64(i), now: h.now}).add(events.TypeUnauthorized, "t1", invalidToken)
 		o.Data.Workload = fmt.Sprintf("workload-%06d", i)
 		r := fold(events.Record{}, o)
@@ -102,12 +102,17 @@ func BenchmarkObservations(b *testing.B) {
 }
 
 func fillObservations(b *testing.B, broker *bus.Bus, n, workloads int) {
-	fill(b, broker, n, func(i int) error {
+	b.Helper()
+	fill(b, n, func(i int) error {
 		typ := events.TypeAuthorized
 		if i/workloads%2 == 1 {
 			typ = events.TypeUnauthorized
 		}
-		return broker.Publish(b.Context(), observed(b, typ, fmt.Sprintf("workload-%d", i%workloads), "t1"))
+		e, err := observation(typ, fmt.Sprintf("workload-%d", i%workloads), "t1")
+		if err != nil {
+			return err
+		}
+		return broker.Publish(b.Context(), e)
 	})
 }
 

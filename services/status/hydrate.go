@@ -9,22 +9,23 @@ import (
 )
 
 // hydrate reads the latest record of every workload and returns the position to
-// follow the stream from. It waits for the broker as long as it takes.
-func (s *Service) hydrate(ctx context.Context) (last uint64, err error) {
+// follow the stream from. It waits for the broker as long as it takes; false: ctx
+// ended first.
+func (s *Service) hydrate(ctx context.Context) (last uint64, done bool) {
 	started := time.Now()
-	err = s.until(ctx, "read records", func(ctx context.Context) error {
+	done = s.until(ctx, "read records", func(ctx context.Context) error {
 		return s.bus.Each(ctx, bus.StreamStatus, "status.*.*", 1, true, func(m bus.Message) error {
 			last = max(last, m.Sequence)
 			return s.take(m)
 		})
 	})
-	if err != nil {
-		return 0, err
+	if !done {
+		return 0, false
 	}
 	s.feed.Skip(last)
 	s.hydrated.Store(true)
 	s.log.Info("records are read", "workloads", s.view.len(), "took", time.Since(started))
-	return last, nil
+	return last, true
 }
 
 // follow keeps the view and the feed up with the stream.

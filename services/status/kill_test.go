@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
@@ -54,8 +55,8 @@ func TestKilledProcessLosesAndDoublesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 
 	ctx, stop := context.WithCancel(t.Context())
-	published := make(chan error, 1)
-	go func() { published <- publishUntil(ctx, t, b, workloads) }()
+	var publishing errgroup.Group
+	publishing.Go(func() error { return publishUntil(ctx, b, workloads) })
 	for range kills {
 		life := time.Duration(20+random.IntN(400)) * time.Millisecond
 		p := spawn(t, server.ClientURL())
@@ -64,7 +65,7 @@ func TestKilledProcessLosesAndDoublesNothing(t *testing.T) {
 		_ = p.Wait()
 	}
 	stop()
-	require.NoError(t, <-published)
+	require.NoError(t, publishing.Wait())
 
 	s := start(t, b)
 	history := &tape{now: time.Now()}
@@ -110,7 +111,7 @@ func spawn(t *testing.T, url string) *exec.Cmd {
 
 // publishUntil lets every workload's credential be rejected and accepted in turn,
 // and replaced at times.
-func publishUntil(ctx context.Context, t *testing.T, b *bus.Bus, workloads int) error {
+func publishUntil(ctx context.Context, b *bus.Bus, workloads int) error {
 	pause := time.NewTicker(2 * time.Millisecond)
 	defer pause.Stop()
 	for i := 0; ; i++ {
@@ -122,7 +123,11 @@ func publishUntil(ctx context.Context, t *testing.T, b *bus.Bus, workloads int) 
 		name, round := fmt.Sprintf("workload-%d", i%workloads), i/workloads
 		token := fmt.Sprintf("t%d", 1+round/6%4)
 		typ := []string{events.TypeLoaded, events.TypeAuthorized, events.TypeUnauthorized}[round%3]
-		if err := b.Publish(context.WithoutCancel(ctx), observed(t, typ, name, token)); err != nil {
+		e, err := observation(typ, name, token)
+		if err != nil {
+			return err
+		}
+		if err := b.Publish(context.WithoutCancel(ctx), e); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // is that of an auth.missing.
 func message(r events.Record, detail string) string {
 	s := sourceOf(r.Credential)
-	text := ""
+	var text string
 	switch r.Status {
 	case events.StatusUnauthenticated:
 		text = rejected(r, s)

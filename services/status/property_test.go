@@ -33,6 +33,7 @@ func schedules(t *testing.T) {
 // history: the distinct events, once each, in the order of the stream. And what
 // they say in the end is how things are.
 func TestRecordsAreTrueUnderAnySchedule(t *testing.T) {
+	t.Parallel()
 	schedules(t)
 	quiet := slog.New(slog.DiscardHandler)
 	rapid.Check(t, func(t *rapid.T) {

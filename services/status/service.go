@@ -134,9 +134,9 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.serve(ctx, listener) })
 	group.Go(func() error { return s.again(ctx, "watch leases", s.watchLeases) })
 	group.Go(func() error {
-		last, err := s.hydrate(ctx)
-		if err != nil {
-			return nil // ctx ended first
+		last, done := s.hydrate(ctx)
+		if !done {
+			return nil
 		}
 		group.Go(func() error { return s.follow(ctx, last) })
 		return s.again(ctx, "consume observations", s.consume)
@@ -201,15 +201,15 @@ func (s *Service) again(ctx context.Context, what string, fn func(context.Contex
 	}
 }
 
-// until runs fn until it succeeds or ctx ends, which is the error then.
-func (s *Service) until(ctx context.Context, what string, fn func(context.Context) error) error {
+// until runs fn until it succeeds; false: ctx ended first.
+func (s *Service) until(ctx context.Context, what string, fn func(context.Context) error) bool {
 	for {
 		err := fn(ctx)
 		if err == nil {
-			return nil
+			return true
 		}
 		if !s.pause(ctx, what, err) {
-			return ctx.Err()
+			return false
 		}
 	}
 }

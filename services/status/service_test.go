@@ -84,9 +84,15 @@ func (r running) becomes(t testing.TB, name string, want events.Status) api.Work
 	return w
 }
 
-// observed makes an event as a proxy would.
 func observed(t testing.TB, typ, workload, token string) event.Event {
 	t.Helper()
+	e, err := observation(typ, workload, token)
+	require.NoError(t, err)
+	return e
+}
+
+// observation makes an event as a proxy would.
+func observation(typ, workload, token string) (event.Event, error) {
 	now := time.Now()
 	o := events.Observation{
 		Workload: workload, Upstream: "https://api.example.com/mcp",
@@ -100,9 +106,7 @@ func observed(t testing.TB, typ, workload, token string) event.Event {
 		o.Rejections = 1
 		o.Response = &events.Response{Status: 401, Challenge: &events.Challenge{Scheme: "Bearer", Error: "invalid_token"}}
 	}
-	e, err := events.New(typ, "urn:authwatch:proxy:test", workload, now, o)
-	require.NoError(t, err)
-	return e
+	return events.New(typ, "urn:authwatch:proxy:test", workload, now, o)
 }
 
 func publish(t testing.TB, b *bus.Bus, typ, workload, token string) {
@@ -348,7 +352,7 @@ authwatch_workload_status{status="unauthenticated",workload="github"} 1
 authwatch_workload_status{status="unknown",workload="github"} 0
 authwatch_workload_status{status="unverified",workload="github"} 0
 `), "authwatch_workload_status"))
-	require.EqualValues(t, 1, testutil.ToFloat64(s.metrics.transitions.WithLabelValues("unauthenticated")))
+	require.Equal(t, 1, int(testutil.ToFloat64(s.metrics.transitions.WithLabelValues("unauthenticated"))))
 	problems, err := testutil.GatherAndLint(reg)
 	require.NoError(t, err)
 	require.Empty(t, problems)

@@ -42,13 +42,11 @@ func newTape(now time.Time) *tape {
 
 func never() bool { return false }
 
-func (tp *tape) observe(e event.Event) bus.Message {
-	m := bus.Message{
+func (tp *tape) observe(e event.Event) {
+	tp.auth = append(tp.auth, bus.Message{
 		Event: e, Subject: e.Type() + "." + e.Subject(), Sequence: uint64(len(tp.auth) + 1),
 		Stored: tp.now, Created: stream,
-	}
-	tp.auth = append(tp.auth, m)
-	return m
+	})
 }
 
 // on reports whether a subject matches a filter whose second token may be a star.

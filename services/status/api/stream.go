@@ -63,11 +63,10 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 // replay sends what stands in the stream after a sequence.
 func (a *API) replay(ctx context.Context, out *eventStream, after uint64) error {
 	return a.journal.Each(ctx, bus.StreamStatus, "status.>", after+1, false, func(m bus.Message) error {
-		f, err := FrameOf(m)
-		if err != nil {
-			return nil // not ours to send
+		if f, err := FrameOf(m); err == nil {
+			return out.frame(f)
 		}
-		return out.frame(f)
+		return nil // not ours to send
 	})
 }
 

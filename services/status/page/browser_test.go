@@ -41,14 +41,14 @@ func serve(t *testing.T, f *fixture) *httptest.Server {
 	return s
 }
 
-func text(t *testing.T, ctx context.Context, selector string) string {
+func text(ctx context.Context, t *testing.T, selector string) string {
 	t.Helper()
 	got, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
 	require.NoError(t, err)
 	return got
 }
 
-func evaluate[T any](t *testing.T, ctx context.Context, js string) T {
+func evaluate[T any](ctx context.Context, t *testing.T, js string) T {
 	t.Helper()
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 	require.NoError(t, err)
@@ -56,6 +56,7 @@ func evaluate[T any](t *testing.T, ctx context.Context, js string) T {
 }
 
 func TestChangeAppearsOnTheOpenPageWithoutReload(t *testing.T) {
+	t.Parallel()
 	f := newFixture()
 	f.put(t, workload("github", events.StatusRunning, time.Hour))
 	s := serve(t, f)
@@ -63,20 +64,21 @@ func TestChangeAppearsOnTheOpenPageWithoutReload(t *testing.T) {
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL),
 		chromedp.WaitVisible(chromedp.CSS(`.live.on`)),
 		chromedp.Evaluate[chromedp.Void](`window.here = true`)))
-	require.Contains(t, text(t, ctx, "h1"), "Nothing needs you")
+	require.Contains(t, text(ctx, t, "h1"), "Nothing needs you")
 
 	changed := time.Now()
 	f.put(t, dead("github", 0))
 	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.card.bad`))))
 	t.Logf("the change was on the page after %s", time.Since(changed))
-	require.Contains(t, text(t, ctx, "h1"), "1 needs you")
-	require.Contains(t, text(t, ctx, ".card"), "Put a new token there")
-	require.True(t, evaluate[bool](t, ctx, `window.here === true`), "the page was loaded anew")
-	require.Equal(t, "(1) authwatch", evaluate[string](t, ctx, `document.title`))
-	require.Contains(t, evaluate[string](t, ctx, `document.getElementById("news").textContent`), "github is now unauthenticated")
+	require.Contains(t, text(ctx, t, "h1"), "1 needs you")
+	require.Contains(t, text(ctx, t, ".card"), "Put a new token there")
+	require.True(t, evaluate[bool](ctx, t, `window.here === true`), "the page was loaded anew")
+	require.Equal(t, "(1) authwatch", evaluate[string](ctx, t, `document.title`))
+	require.Contains(t, evaluate[string](ctx, t, `document.getElementById("news").textContent`), "github is now unauthenticated")
 }
 
 func TestPageSaysThatItLostItsServer(t *testing.T) {
+	t.Parallel()
 	f := newFixture()
 	f.mixed(t)
 	s := httptest.NewServer(f.handler(t))
@@ -85,12 +87,13 @@ func TestPageSaysThatItLostItsServer(t *testing.T) {
 	s.CloseClientConnections()
 	s.Listener.Close()
 	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.live.off`))))
-	require.Contains(t, text(t, ctx, "#lost"), "Not connected")
-	require.Contains(t, text(t, ctx, ".card"), "github", "what was known stays")
-	shot(t, ctx, "list-disconnected", 1280, 900, "light")
+	require.Contains(t, text(ctx, t, "#lost"), "Not connected")
+	require.Contains(t, text(ctx, t, ".card"), "github", "what was known stays")
+	shot(ctx, t, "list-disconnected", 1280, 900, "light")
 }
 
 func TestPageWorksWithoutJavaScript(t *testing.T) {
+	t.Parallel()
 	f := newFixture()
 	f.mixed(t)
 	s := serve(t, f)
@@ -98,16 +101,17 @@ func TestPageWorksWithoutJavaScript(t *testing.T) {
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL)))
-	require.Contains(t, text(t, ctx, "h1"), "2 need you")
+	require.Contains(t, text(ctx, t, "h1"), "2 need you")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`#w-github`)), chromedp.WaitVisible(chromedp.CSS(`#evidence`))))
-	require.Contains(t, text(t, ctx, "main"), "invalid_token")
-	require.Contains(t, text(t, ctx, "main"), "ops was told of the incident")
+	require.Contains(t, text(ctx, t, "main"), "invalid_token")
+	require.Contains(t, text(ctx, t, "main"), "ops was told of the incident")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL+"/?status=missing")))
-	require.Contains(t, text(t, ctx, "main"), "sentry")
-	require.NotContains(t, text(t, ctx, "main"), "billing")
+	require.Contains(t, text(ctx, t, "main"), "sentry")
+	require.NotContains(t, text(ctx, t, "main"), "billing")
 }
 
 func TestScriptInAChallengeStaysText(t *testing.T) {
+	t.Parallel()
 	f := newFixture()
 	w := dead("github", time.Minute)
 	w.Evidence.Response.Challenge.ErrorDescription = hostile
@@ -118,22 +122,23 @@ func TestScriptInAChallengeStaysText(t *testing.T) {
 	for _, path := range []string{"/", "/workloads/github"} {
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL+path), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
 		f.put(t, w) // and once more by way of the script
-		require.Contains(t, text(t, ctx, "main"), hostile)
-		require.NotEqual(t, "owned", evaluate[string](t, ctx, `document.title`))
-		require.Zero(t, evaluate[int](t, ctx, `document.querySelectorAll("main script, main img").length`))
+		require.Contains(t, text(ctx, t, "main"), hostile)
+		require.NotEqual(t, "owned", evaluate[string](ctx, t, `document.title`))
+		require.Zero(t, evaluate[int](ctx, t, `document.querySelectorAll("main script, main img").length`))
 	}
 }
 
 func TestAThousandWorkloadsAreUsable(t *testing.T) {
+	t.Parallel()
 	f := newFixture()
 	f.fleet(t, 1000)
 	s := serve(t, f)
 	ctx := browser(t)
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
-	require.Equal(t, 1000, evaluate[int](t, ctx, `document.querySelectorAll(".rows li").length`))
+	require.Equal(t, 1000, evaluate[int](ctx, t, `document.querySelectorAll(".rows li").length`))
 	f.put(t, dead("service-0500", 0))
 	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.card.bad`))))
-	shot(t, ctx, "list-1000", 1280, 900, "light")
+	shot(ctx, t, "list-1000", 1280, 900, "light")
 }
 
 // axe is the accessibility checker's script; `make page-test` puts it there.
@@ -154,6 +159,7 @@ type violation struct {
 }
 
 func TestAxeFindsNoViolation(t *testing.T) {
+	t.Parallel()
 	script := axe(t)
 	f := newFixture()
 	f.mixed(t)
@@ -164,21 +170,21 @@ func TestAxeFindsNoViolation(t *testing.T) {
 	full := serve(t, many)
 	ctx := browser(t)
 	for _, scheme := range []string{"light", "dark"} {
-		prefer(t, ctx, scheme)
+		prefer(ctx, t, scheme)
 		for name, url := range map[string]string{
 			"list": s.URL, "workload": s.URL + "/workloads/github", "unknown workload": s.URL + "/workloads/nobody",
 			"empty": empty.URL, "filter": full.URL, "nothing found": full.URL + "/?name=zzz",
 		} {
 			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
-			_ = evaluate[any](t, ctx, script+";0")
-			found := evaluate[[]violation](t, ctx, `axe.run().then(r => r.violations)`)
+			_ = evaluate[any](ctx, t, script+";0")
+			found := evaluate[[]violation](ctx, t, `axe.run().then(r => r.violations)`)
 			require.Empty(t, found, "%s in %s", name, scheme)
 		}
 	}
 }
 
 // prefer sets the reader's colour scheme.
-func prefer(t *testing.T, ctx context.Context, scheme string) {
+func prefer(ctx context.Context, t *testing.T, scheme string) {
 	t.Helper()
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
@@ -187,13 +193,13 @@ func prefer(t *testing.T, ctx context.Context, scheme string) {
 }
 
 // shot keeps a screenshot in the folder SCREENSHOTS, where it is set.
-func shot(t *testing.T, ctx context.Context, name string, width, height int64, scheme string) {
+func shot(ctx context.Context, t *testing.T, name string, width, height int64, scheme string) {
 	t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
 		return
 	}
-	prefer(t, ctx, scheme)
+	prefer(ctx, t, scheme)
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, height)))
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	require.NoError(t, err)
@@ -201,6 +207,7 @@ func shot(t *testing.T, ctx context.Context, name string, width, height int64, s
 }
 
 func TestScreenshots(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("SCREENSHOTS") == "" {
 		t.Skip("SCREENSHOTS names no folder")
 	}
@@ -216,10 +223,9 @@ func TestScreenshots(t *testing.T) {
 		"list": s.URL, "workload": s.URL + "/workloads/github", "good": quiet.URL, "empty": empty.URL,
 	} {
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
-		shot(t, ctx, name+"-light", 1280, 900, "light")
-		shot(t, ctx, name+"-dark", 1280, 900, "dark")
-		shot(t, ctx, name+"-phone", 390, 844, "light")
-		shot(t, ctx, name+"-phone-dark", 390, 844, "dark")
+		shot(ctx, t, name+"-light", 1280, 900, "light")
+		shot(ctx, t, name+"-dark", 1280, 900, "dark")
+		shot(ctx, t, name+"-phone", 390, 844, "light")
+		shot(ctx, t, name+"-phone-dark", 390, 844, "dark")
 	}
 }
-

@@ -108,7 +108,7 @@ func (p *Page) workload(w http.ResponseWriter, r *http.Request) {
 	p.render(w, http.StatusOK, "workload.html", d)
 }
 
-func (p *Page) notFound(w http.ResponseWriter, r *http.Request) {
+func (p *Page) notFound(w http.ResponseWriter, _ *http.Request) {
 	p.render(w, http.StatusNotFound, "notfound.html", view{Title: "Not found"})
 }
 

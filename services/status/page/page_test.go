@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,19 +67,10 @@ func TestListIsFilteredByNameAndStatus(t *testing.T) {
 		_, _, body := f.open(t, path)
 		for _, w := range f.Workloads() {
 			shown := strings.Contains(body, `id="w-`+w.Workload+`"`)
-			require.Equal(t, contains(want, w.Workload), shown, "%s: %s", path, w.Workload)
+			require.Equal(t, slices.Contains(want, w.Workload), shown, "%s: %s", path, w.Workload)
 		}
 		require.NotContains(t, body, "<script>alert")
 	}
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 func TestWorkloadShowsWhyWhatToDoAndWhoWasTold(t *testing.T) {
