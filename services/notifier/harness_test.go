@@ -31,6 +31,8 @@ type stage struct {
 	bus   *bus.Bus
 	clock *manualClock // nil: the wall clock
 
+	service *Service // the last one started
+
 	mu    sync.Mutex
 	truth map[string]events.Record
 }
@@ -38,6 +40,33 @@ type stage struct {
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	return &stage{t: t, bus: natstest.Bus(t), truth: map[string]events.Record{}}
+}
+
+// newStillStage is a stage whose clock only moves when it is told to.
+func newStillStage(t *testing.T) *stage {
+	t.Helper()
+	s := newStage(t)
+	s.clock = newClock()
+	return s
+}
+
+// sink starts a receiver that reads the stage's clock.
+func (s *stage) sink(script ...string) *sink {
+	k := newSink(s.t, script...)
+	k.now = s.now
+	return k
+}
+
+// passing lets time go by, a step at a time, until ok.
+func (s *stage) passing(step time.Duration, ok func() bool) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		if ok() {
+			return true
+		}
+		s.clock.move(step)
+		return false
+	}, 20*time.Second, 3*time.Millisecond)
 }
 
 // die opens an incident of each workload and tells the bus; recover closes it.
@@ -86,8 +115,21 @@ func next(rec events.Record, name string, bad bool, now time.Time) events.Record
 	return rec
 }
 
-// notify runs a notifier until the returned function is called, or the test ends.
-func (s *stage) notify(c Config, opts ...func(*Options)) (stop func()) {
+// notify runs a notifier that leads until the returned function is called, or
+// the test ends.
+func (s *stage) notify(c Config) (stop func()) {
+	s.t.Helper()
+	n, stop := s.start(c)
+	s.service = n
+	require.Eventually(s.t, func() bool {
+		session := n.session.Load()
+		return session != nil && session.caughtUp.Load()
+	}, 20*time.Second, 2*time.Millisecond)
+	return stop
+}
+
+// start runs a notifier, leading or not.
+func (s *stage) start(c Config, opts ...func(*Options)) (n *Service, stop func()) {
 	s.t.Helper()
 	o := Options{Config: c, Instance: "test", Bus: s.bus, Log: testLog(s.t)}
 	if s.clock != nil {
@@ -106,7 +148,7 @@ func (s *stage) notify(c Config, opts ...func(*Options)) (stop func()) {
 		require.NoError(s.t, <-done)
 	})
 	s.t.Cleanup(stop)
-	return stop
+	return n, stop
 }
 
 func testLog(t *testing.T) *slog.Logger {
@@ -130,7 +172,8 @@ func (s *stage) receipts(typ, workload string) []events.Receipt {
 // the end of it.
 type sink struct {
 	*httptest.Server
-	t *testing.T
+	t   *testing.T
+	now func() time.Time
 
 	mu      sync.Mutex
 	script  []string
@@ -160,7 +203,7 @@ func (a attempt) workloads() []string {
 // code, with "after=" a Retry-After; hang; reset; gone.
 func newSink(t *testing.T, script ...string) *sink {
 	t.Helper()
-	s := &sink{t: t, script: script, gate: make(chan struct{})}
+	s := &sink{t: t, now: time.Now, script: script, gate: make(chan struct{})}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(func() {
 		close(s.gate)
@@ -177,7 +220,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if json.Unmarshal(body, &e) == nil {
 		_ = json.Unmarshal(e.Data(), &alert)
 	}
-	answer := s.take(attempt{at: time.Now(), id: e.ID(), alert: alert})
+	answer := s.take(attempt{at: s.now(), id: e.ID(), alert: alert})
 	defer s.leave()
 	word, wish, _ := strings.Cut(answer, " after=")
 	if wish != "" {
@@ -265,6 +308,14 @@ func (s *sink) told() []string {
 func (s *sink) waitFor(want ...string) {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) { require.Equal(c, want, s.told()) }, 20*time.Second, 5*time.Millisecond)
+}
+
+// waitForAll is waitFor, in any order.
+func (s *sink) waitForAll(want ...string) {
+	s.t.Helper()
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		require.ElementsMatch(c, want, s.told())
+	}, 20*time.Second, 5*time.Millisecond)
 }
 
 func (s *sink) config(name string) receiver.Config {

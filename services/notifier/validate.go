@@ -28,7 +28,7 @@ func (c *Config) Validate() []config.Problem {
 	}
 	v.reachable(c.Routes)
 	for i, name := range c.SelfTest.Receivers {
-		v.known(fmt.Sprintf("self_test.receivers[%d]", i), name)
+		v.exists(fmt.Sprintf("self_test.receivers[%d]", i), name)
 	}
 	if h := c.Heartbeat; h.URL != "" || h.URLFile != "" {
 		for _, p := range receiver.CheckURL("url", h.URL, h.URLFile) {
@@ -70,12 +70,16 @@ func (v *validation) receiver(at string, r *receiver.Config, i int) {
 	}
 }
 
-// known notes that a receiver is named, and reports one that does not exist.
+// known notes that a receiver may be told, and reports one that does not exist.
 func (v *validation) known(at, name string) {
+	v.exists(at, name)
+	v.used[name] = true
+}
+
+func (v *validation) exists(at, name string) {
 	if _, ok := v.names[name]; !ok {
 		v.add(at, "no receiver is named %q%s", name, config.Suggest(name, v.names))
 	}
-	v.used[name] = true
 }
 
 // fallback follows the chain of fallbacks, which must end.
