@@ -3,11 +3,13 @@
 MODULES       := events services
 LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
+AXE_VERSION   := 4.14.1
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(LINT_VERSION)
 GOVULNCHECK   := $(BIN)/govulncheck-$(VULN_VERSION)
+AXE           := $(BIN)/axe-core-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 LDFLAGS       := -s -w -X github.com/authwatch/authwatch/services/internal/process.version=$(VERSION)
 
 .DEFAULT_GOAL := help
@@ -29,8 +31,11 @@ race: ## every test under the race detector
 	go test -race work
 
 .PHONY: page-test
-page-test: ## the page in a real browser; needs chromium
-	go test -count=1 -tags page ./services/status/page
+page-test: $(AXE) ## the page in a real browser; needs chromium and npm
+	AXE_JS=$(AXE) go test -count=1 -tags page ./services/status/page
+
+$(AXE):
+	npm install --silent --no-audit --no-fund --no-save --prefix $(BIN)/axe-core-$(AXE_VERSION) axe-core@$(AXE_VERSION)
 
 .PHONY: soak
 soak: ## every test, in its long form

@@ -72,7 +72,7 @@ func New(o Options) (*Service, error) {
 	}
 	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics)
 	front := api.New(s, o.Bus, s.feed, openapi)
-	pages, err := page.New(s, front)
+	pages, err := page.New(s, front, o.Bus.Ready)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func (s *Service) Addr() string {
 	return addr
 }
 
-// Ready is an error until the records were read from the stream, and while the
-// broker does not take writes.
+// Ready is an error until the records were read from the stream. Whether the
+// broker takes writes is for the bus to say.
 func (s *Service) Ready() error {
 	if !s.hydrated.Load() {
 		return errors.New("the records have not been read from the STATUS stream yet")

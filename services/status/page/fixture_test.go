@@ -22,7 +22,8 @@ type fixture struct {
 	mu        sync.Mutex
 	workloads map[string]api.Workload
 	journal   []bus.Message
-	err       error
+	err       error // of Ready
+	stale     error
 	feed      *api.Feed
 	sequence  uint64
 }
@@ -99,7 +100,7 @@ func (f *fixture) store(t testing.TB, typ, workload string, at time.Time, data a
 func (f *fixture) handler(t testing.TB) http.Handler {
 	t.Helper()
 	front := api.New(f, f, f.feed, nil)
-	p, err := New(f, front)
+	p, err := New(f, front, func() error { return f.stale })
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/api/", front.Handler())

@@ -13,6 +13,7 @@ import (
 func (p *Page) functions() template.FuncMap {
 	return template.FuncMap{
 		"advice": advice,
+		"stale":  func() bool { return p.stale() != nil },
 		"tone":   tone,
 		"glyph":  glyph,
 		"clock":  clock,

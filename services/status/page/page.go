@@ -40,13 +40,15 @@ type Journal interface {
 type Page struct {
 	reader    Reader
 	journal   Journal
+	stale     func() error
 	templates *template.Template
 	now       func() time.Time
 }
 
-// New parses the templates.
-func New(r Reader, j Journal) (*Page, error) {
-	p := &Page{reader: r, journal: j, now: time.Now}
+// New parses the templates. stale is an error while what is shown may be out of
+// date, because the broker does not answer.
+func New(r Reader, j Journal, stale func() error) (*Page, error) {
+	p := &Page{reader: r, journal: j, stale: stale, now: time.Now}
 	parsed, err := template.New("").Funcs(p.functions()).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, err

@@ -128,6 +128,19 @@ func TestPageSaysThatTheServiceIsStarting(t *testing.T) {
 	}
 }
 
+func TestPageSaysThatTheBrokerIsAway(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	f.mixed(t)
+	_, _, body := f.open(t, "/")
+	require.NotContains(t, body, "does not answer")
+	f.stale = errors.New("no write is acknowledged")
+	code, _, body := f.open(t, "/")
+	require.Equal(t, http.StatusOK, code)
+	require.Contains(t, body, "The broker does not answer")
+	require.Contains(t, body, "2 need you")
+}
+
 func TestUnknownPathsAreNotFound(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/workloads/nobody", "/nothing", "/assets/nothing.js"} {
