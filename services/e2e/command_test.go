@@ -22,14 +22,12 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 		return p.stdout.String()
 	}
 	client := demo.NewClient(w.endpoint())
-	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)
 	require.Regexp(t, `(?m)^github +running +\S+ ago|now +`, ask(0, "list", "--exit-code"))
 
 	follow := start(t, "authwatch", "events", "--follow", "-o", "json", "--api", "http://"+w.status)
 	w.upstream.Accept("")
-	// The follower is connected once it has shown a change: heal and break until then.
 	_, err := client.Call(t.Context())
 	require.Error(t, err)
 	w.awaitStatus(t, events.StatusUnauthenticated)
@@ -59,6 +57,7 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 	w.upstream.Accept(secondToken)
 	write(t, w.tokenFile, secondToken+"\n")
 	w.awaitCall(t, client)
+	client.Close()
 	eventually(t, "the follower shows the recovery", func() bool {
 		return len(follow.stdout.String()) > 0
 	})

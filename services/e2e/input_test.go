@@ -115,8 +115,8 @@ func TestABrokenTokenStopsNothingAndHealsWhenTheFileBecomesGood(t *testing.T) {
 
 			write(t, w.tokenFile, firstToken+"\n")
 			client := demo.NewClient(w.endpoint())
-			defer client.Close()
 			w.awaitCall(t, client)
+			client.Close()
 			w.awaitStatus(t, events.StatusRunning)
 			p.stop(t)
 			check = call(t, "authwatch", "check", "-c", file)

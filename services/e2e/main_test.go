@@ -24,19 +24,16 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	for name, pkg := range map[string]string{
-		"authwatch":   "github.com/authwatch/authwatch/services/cmd/authwatch",
-		"proxy":       "github.com/authwatch/authwatch/services/cmd/proxy",
-		"status":      "github.com/authwatch/authwatch/services/cmd/status",
-		"notifier":    "github.com/authwatch/authwatch/services/cmd/notifier",
-		"nats-server": "github.com/nats-io/nats-server/v2",
-	} {
-		build := exec.CommandContext(context.Background(), "go", "build", "-o", filepath.Join(dir, name), pkg)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
-			return 1
-		}
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator),
+		"github.com/authwatch/authwatch/services/cmd/authwatch",
+		"github.com/authwatch/authwatch/services/cmd/proxy",
+		"github.com/authwatch/authwatch/services/cmd/status",
+		"github.com/authwatch/authwatch/services/cmd/notifier",
+		"github.com/nats-io/nats-server/v2")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the binaries: %v\n%s", err, out)
+		return 1
 	}
 	return m.Run()
 }

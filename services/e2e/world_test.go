@@ -120,6 +120,7 @@ type webhook struct {
 	url string
 
 	mu     sync.Mutex
+	status int // answered while it is not 0, and nothing is kept
 	bodies [][]byte
 	alerts []events.Alert
 }
@@ -144,8 +145,18 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.status != 0 {
+		w.WriteHeader(h.status)
+		return
+	}
 	h.bodies = append(h.bodies, body)
 	h.alerts = append(h.alerts, envelope.Data)
+}
+
+func (h *webhook) refuse(status int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status = status
 }
 
 // kinds are the kinds of the alerts so far, in the order they came.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -121,20 +120,6 @@ func (a *App) startServer() (*natsd.Server, error) {
 		return nil, err
 	}
 	return server, nil
-}
-
-// provision waits for the topology on the embedded broker. Another server may be
-// away, or hold the topology already and deny changing it: the services say what
-// is wrong then, and go on as soon as it is right.
-func (a *App) provision(ctx context.Context, b *bus.Bus) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	err := b.Provision(ctx, 1)
-	if err != nil && !a.cfg.Embedded() {
-		a.log.WarnContext(ctx, "streams not provisioned; run authwatch provision with an administrator's login", "err", err)
-		return nil
-	}
-	return err
 }
 
 // service is what the three have in common.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -48,8 +47,8 @@ again at any time. authwatch run does it by itself.`,
 		defer b.Close()
 		ctx, cancel := context.WithTimeout(c.Context(), wait)
 		defer cancel()
-		if err := b.Provision(ctx, replicas); err != nil {
-			return fmt.Errorf("provision %w", err)
+		if err := standalone.Provision(ctx, b, replicas); err != nil {
+			return err
 		}
 		printer(c).Line("provisioned: streams AUTH STATUS ALERT DEAD, %d copies each", replicas)
 		return nil

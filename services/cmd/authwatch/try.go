@@ -115,5 +115,9 @@ func outcomeError(o proxy.Outcome) error {
 	if o.Result == proxy.Accepted {
 		return nil
 	}
-	return errors.New(string(o.Result) + ": " + o.Detail + " (" + outcomeText(o) + ")")
+	text := string(o.Result) + ": " + o.Detail
+	if o.Status != 0 {
+		text += " (" + outcomeText(o) + ")"
+	}
+	return errors.New(text)
 }

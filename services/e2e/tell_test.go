@@ -1,0 +1,106 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+)
+
+func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := &oneProcess{world: w, file: w.configure(t, "nats: {}")}
+	do := func(code int, args ...string) string {
+		t.Helper()
+		p := call(t, "authwatch", append(args, "-c", s.file)...)
+		require.Equal(t, code, p.code(), "%s", p.stderr.String())
+		return p.stdout.String() + p.stderr.String()
+	}
+	require.Contains(t, do(1, "deliveries"), "authwatch run does not run with data_dir")
+	s.start(t)
+
+	require.Regexp(t, `^ops took the test message in \d+ ms\n$`, do(0, "test", "ops"))
+	require.Equal(t, []string{events.KindTest}, w.webhook.kinds())
+	require.Contains(t, do(2, "test", "opps"), `no receiver is named "opps"; did you mean "ops"?`)
+
+	require.Contains(t, do(0, "silence", "add", "--workload", "git*", "--comment", "maintenance", "--for", "1h"), "holds until")
+	list := do(0, "silence", "list", "-o", "json")
+	var silences struct{ Silences []struct{ ID, Comment string } }
+	require.NoError(t, json.Unmarshal([]byte(list), &silences))
+	require.Len(t, silences.Silences, 1)
+	require.Equal(t, "maintenance", silences.Silences[0].Comment)
+	client := demo.NewClient(w.endpoint())
+	w.awaitCall(t, client)
+	w.upstream.Accept("")
+	_, err := client.Call(t.Context())
+	require.Error(t, err)
+	client.Close()
+	w.awaitStatus(t, events.StatusUnauthenticated)
+	require.Contains(t, do(0, "silence", "expire", silences.Silences[0].ID), "has ended")
+	require.Contains(t, do(0, "silence", "list"), "No silence.")
+	eventually(t, "the alert comes when the silence has ended", func() bool { return len(w.webhook.kinds()) == 2 })
+	require.Equal(t, []string{events.KindTest, events.KindOpened}, w.webhook.kinds())
+	require.Contains(t, do(2, "silence", "add"), "which workloads?")
+}
+
+func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.webhook.refuse(http.StatusForbidden)
+	s := &oneProcess{world: w, file: w.configure(t, "nats: {}")}
+	s.start(t)
+	do := func(code int, args ...string) string {
+		t.Helper()
+		p := call(t, "authwatch", append(args, "-c", s.file)...)
+		require.Equal(t, code, p.code(), "%s", p.stderr.String())
+		return p.stdout.String() + p.stderr.String()
+	}
+	require.Contains(t, do(1, "test", "ops"), "ops did not take the test message: ")
+	w.upstream.Accept("")
+	postCall(t.Context(), w.endpoint())
+	w.awaitStatus(t, events.StatusUnauthenticated)
+	eventually(t, "the refused alert is listed", func() bool {
+		return strings.Contains(do(0, "deliveries"), "failed")
+	})
+	require.Regexp(t, `ops +failed +opened .* github `, do(0, "deliveries"))
+	require.Empty(t, w.webhook.kinds())
+
+	w.webhook.refuse(0)
+	require.Contains(t, do(0, "replay", "ops"), "1 message: attempted again")
+	eventually(t, "the alert", func() bool { return len(w.webhook.kinds()) == 1 })
+	eventually(t, "nothing is left", func() bool {
+		return strings.Contains(do(0, "deliveries"), "Everybody has been told everything.")
+	})
+}
+
+func TestATokenCanBeTriedBeforeItIsUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	file := w.configure(t, "nats: {}")
+	candidate := filepath.Join(w.dir, "candidate")
+	write(t, candidate, secondToken+"\n")
+
+	good := call(t, "authwatch", "try", "github", "-c", file)
+	require.Zero(t, good.code(), good.stderr.String())
+	require.Regexp(t, `^github: accepted, token [0-9a-f]{12}: POST \S+ answered 200\n$`, good.stdout.String())
+	bad := call(t, "authwatch", "try", "github", "-c", file, "--token-file", candidate)
+	require.Equal(t, 1, bad.code())
+	require.Contains(t, bad.stderr.String(), "github: rejected: ")
+	require.Contains(t, bad.stderr.String(), "invalid_token")
+	require.Zero(t, call(t, "authwatch", "check", "-c", file, "--online").code())
+	w.upstream.Accept("")
+	require.Equal(t, 1, call(t, "authwatch", "check", "-c", file, "--online").code())
+	unknown := call(t, "authwatch", "try", "gitub", "-c", file)
+	require.Equal(t, 2, unknown.code())
+	require.Contains(t, unknown.stderr.String(), `did you mean "github"?`)
+	for _, p := range []*process{good, bad, unknown} {
+		require.NotContains(t, p.stdout.String()+p.stderr.String(), "canary")
+	}
+}

@@ -1,0 +1,38 @@
+package standalone
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
+)
+
+// Provision creates or updates the streams, and tries again for as long as the
+// server does not answer and ctx lasts.
+func Provision(ctx context.Context, b *bus.Bus, replicas int) error {
+	for {
+		err := b.Provision(ctx, replicas)
+		if !errors.Is(err, bus.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+const provisionTimeout = 15 * time.Second
+
+// provision makes the embedded broker ready. A server of its own is left alone:
+// how many copies it keeps of a stream is not this process's to say.
+func (a *App) provision(ctx context.Context, b *bus.Bus) error {
+	if !a.cfg.Embedded() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
+	defer cancel()
+	return Provision(ctx, b, 1)
+}
