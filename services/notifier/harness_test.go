@@ -96,7 +96,7 @@ func (s *stage) say(rec events.Record) {
 	s.t.Helper()
 	e, err := events.New(events.TypeStatusChanged, "urn:authwatch:status:test", rec.Workload, time.Now(), rec)
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.bus.Publish(s.t.Context(), e))
+	require.Eventually(s.t, func() bool { return s.bus.Publish(s.t.Context(), e) == nil }, 20*time.Second, 10*time.Millisecond)
 }
 
 // next is a workload's record after its credential died or was accepted.

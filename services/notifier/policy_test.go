@@ -156,6 +156,7 @@ func TestANewReceiverGetsOpenIncidentsOnlyAndARemovedOneLeavesNothingBehind(t *t
 	ops, late := s.sink(), s.sink()
 	stop := s.notify(one(ops.config("ops")))
 	s.die("open", "over")
+	ops.waitFor("opened open", "opened over")
 	s.recover("over")
 	ops.waitFor("opened open", "opened over", "resolved over")
 	stop()

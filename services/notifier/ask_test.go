@@ -1,0 +1,116 @@
+package notifier
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
+)
+
+func TestATestMessageGoesThroughTheRealPath(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ops := s.sink()
+	s.notify(one(ops.config("ops")))
+	r, err := Test(t.Context(), s.bus, "ops")
+	require.NoError(t, err)
+	require.Equal(t, []string{"test "}, ops.told())
+	got := ops.accepted()[0]
+	require.Equal(t, got.id, r.DeliveryID)
+	require.Equal(t, events.KindTest, r.Kind)
+	require.Equal(t, 200, r.StatusCode)
+	require.Empty(t, r.Error)
+	require.Contains(t, got.alert.Text, "nothing is wrong")
+	published := s.receipts(events.TypeAlertDelivered, "")
+	require.Equal(t, []events.Receipt{r}, published)
+	keys, err := s.bus.Bucket(bus.BucketDeliveries).Keys(t.Context())
+	require.NoError(t, err)
+	require.NotContains(t, keys, keyAsk)
+}
+
+func TestATestMessageThatIsRefusedSaysWhy(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ops := s.sink("403")
+	s.notify(one(ops.config("ops")))
+	r, err := Test(t.Context(), s.bus, "ops")
+	require.NoError(t, err)
+	require.Equal(t, 403, r.StatusCode)
+	require.Equal(t, "403 Forbidden", r.Error)
+	require.Len(t, s.receipts(events.TypeAlertFailed, ""), 1)
+	require.Len(t, ops.attempts(), 1)
+}
+
+func TestATestOfAnUnknownReceiverNamesTheNearest(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.notify(one(s.sink().config("ops")))
+	_, err := Test(t.Context(), s.bus, "opps")
+	require.ErrorIs(t, err, ErrNotDone)
+	require.ErrorContains(t, err, `did you mean "ops"?`)
+}
+
+func TestARequestWithoutANotifierEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := Test(ctx, s.bus, "ops")
+	require.ErrorContains(t, err, "no notifier answered")
+}
+
+func TestARefusedDeliveryIsListedAndReplayed(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	ops := s.sink("404")
+	s.notify(one(ops.config("ops")))
+	s.die("github")
+	require.Eventually(t, func() bool { return s.pending("ops") == 1 }, 20*time.Second, 5*time.Millisecond)
+	all, err := Deliveries(t.Context(), s.bus)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, StateFailed, all[0].State)
+	require.Equal(t, []string{"github"}, all[0].Workloads)
+	require.Equal(t, 404, all[0].Status)
+	require.Equal(t, "404 Not Found", all[0].Error)
+	require.Equal(t, ops.attempts()[0].id, all[0].ID)
+	require.True(t, all[0].Next.Equal(s.now().Add(15*time.Minute)))
+
+	n, err := Replay(t.Context(), s.bus, "ops", all[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	ops.waitFor("opened github")
+	require.Equal(t, all[0].ID, ops.accepted()[0].id)
+	require.Eventually(t, func() bool { return !s.waits("ops", "github") }, 20*time.Second, 5*time.Millisecond)
+	n, err = Replay(t.Context(), s.bus, "ops", "")
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestASelfTestProvesAReceiverThatHasBeenQuiet(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	ops := s.sink()
+	c := one(ops.config("ops"))
+	c.SelfTest = SelfTest{Interval: config.Duration(24 * time.Hour), Receivers: []string{"ops"}}
+	s.notify(c)
+	ops.waitFor("test ")
+	s.passing(time.Hour, func() bool { return len(ops.accepted()) == 2 })
+	require.GreaterOrEqual(t, ops.accepted()[1].at.Sub(ops.accepted()[0].at), 24*time.Hour)
+}
+
+func TestTheHeartbeatIsCalledWhileTheNotifierWorks(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	heart := s.sink()
+	c := one(s.sink().config("ops"))
+	c.Heartbeat = Heartbeat{URL: config.Secret(heart.URL), Interval: config.Duration(time.Minute)}
+	s.notify(c)
+	require.Eventually(t, func() bool { return len(heart.attempts()) == 1 }, 20*time.Second, 5*time.Millisecond)
+	s.passing(time.Minute, func() bool { return len(heart.attempts()) == 2 })
+}
