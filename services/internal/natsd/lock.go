@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// ErrInUse says that another process has the folder.
+var ErrInUse = errors.New("another process holds it; give each its own data_dir")
+
 // lockDir makes the folder this process's own: two servers that write to the
 // same files destroy them. The lock ends with the process, however it ends.
 func lockDir(dir string) (*os.File, error) {
@@ -25,7 +28,7 @@ func lockDir(dir string) (*os.File, error) {
 	case err == nil:
 		return f, nil
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = errors.New("another process holds it; give each its own data_dir")
+		err = ErrInUse
 	}
 	_ = f.Close()
 	return nil, fmt.Errorf("nats: data folder %s: %w", dir, err)

@@ -108,8 +108,6 @@ func TestUsersLogInWithTheirPasswordsAndRights(t *testing.T) {
 		_, err := nats.Connect(s.ClientURL(), wrong)
 		require.ErrorIs(t, err, nats.ErrAuthorization)
 	}
-	_, err = nats.Connect("", nats.InProcessServer(s))
-	require.ErrorIs(t, err, nats.ErrAuthorization, "the server knows no difference")
 	plain, err := nats.Connect(s.ClientURL(), nats.UserInfo("plain", "a"))
 	require.NoError(t, err)
 	defer plain.Close()
