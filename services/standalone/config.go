@@ -8,7 +8,6 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
-	"github.com/authwatch/authwatch/services/internal/natsd"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/status"
@@ -98,19 +97,6 @@ func loopback(address string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// serverUsers reads the passwords.
-func (n *NATS) serverUsers() ([]natsd.User, error) {
-	users := make([]natsd.User, 0, len(n.Users))
-	for i, u := range n.Users {
-		password, err := config.ReadSecret(u.Password, u.PasswordFile)
-		if err != nil {
-			return nil, config.Problem{Path: fmt.Sprintf("users[%d].password_file", i), Text: err.Error()}
-		}
-		users = append(users, natsd.User{Name: u.Name, Password: password, Publish: u.Publish, Subscribe: u.Subscribe})
-	}
-	return users, nil
 }
 
 // fixed names the sections that differ and are read at the start only.

@@ -4,16 +4,11 @@ package standalone
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
-	"github.com/authwatch/authwatch/services/internal/config"
-	"github.com/authwatch/authwatch/services/internal/natsd"
 	"github.com/authwatch/authwatch/services/internal/process"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/proxy"
@@ -46,9 +41,9 @@ func (a *App) Run(ctx context.Context) error {
 	options := a.cfg.NATS.Options("authwatch", a.log.With("component", "bus"), a.registry)
 	var door process.Component
 	if a.cfg.Embedded() {
-		server, err := a.startServer()
+		server, err := a.startServer(ctx)
 		if err != nil {
-			return a.cfg.locate("nats", err)
+			return err
 		}
 		defer server.Shutdown()
 		door = socket{path: a.cfg.socketPath(), broker: server, log: a.log}.component()
@@ -95,31 +90,6 @@ func (a *App) Run(ctx context.Context) error {
 		components = append(components, watch.Component())
 	}
 	return a.cfg.locate("", process.Group{Log: a.log}.Run(ctx, components...))
-}
-
-func (a *App) startServer() (*natsd.Server, error) {
-	users, err := a.cfg.NATS.serverUsers()
-	if err != nil {
-		return nil, err
-	}
-	password := rand.Text()
-	if len(users) > 0 {
-		users = append(users, natsd.User{Name: ownUser, Password: config.Secret(password)})
-	}
-	server, err := natsd.Start(natsd.Options{
-		Dir:    filepath.Join(a.cfg.DataDir, "nats"),
-		Listen: a.cfg.NATS.Listen, Users: users,
-		Log: a.log.With("component", "nats"),
-	})
-	if err != nil {
-		return nil, err
-	}
-	// Not before: the folder might have been another process's.
-	if err := os.WriteFile(a.cfg.passwordPath(), []byte(password), 0o600); err != nil {
-		server.Shutdown()
-		return nil, err
-	}
-	return server, nil
 }
 
 // service is what the three have in common.
