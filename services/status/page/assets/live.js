@@ -6,11 +6,10 @@
   const live = document.getElementById("live");
   const lost = document.getElementById("lost");
   const news = document.getElementById("news");
-  const apart = 1000; // ms between two readings in a storm of changes
+  const least = 150; // ms between two readings, and three times what one takes
   let latest = new Date();
   let reading = false;
   let again = false;
-  let wait = 0;
 
   const span = (date) => {
     const n = Math.abs(Math.trunc((Date.now() - date) / 1000));
@@ -57,18 +56,18 @@
   const read = async () => {
     if (reading) { again = true; return; }
     reading = true;
-    clearTimeout(wait);
+    const began = performance.now();
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
       if (answer.ok || answer.status === 404 || answer.status === 503) show(await answer.text());
       latest = new Date();
     } catch {
-      again = true;
+      // the feed says that the connection is lost, and reads again when it is back
     } finally {
-      wait = setTimeout(() => {
+      setTimeout(() => {
         reading = false;
         if (again) { again = false; read(); }
-      }, apart);
+      }, Math.max(least, 3 * (performance.now() - began)));
     }
   };
 
