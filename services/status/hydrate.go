@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
-	"github.com/authwatch/authwatch/services/status/api"
 )
 
 // hydrate reads the latest record of every workload and returns the position to
@@ -36,12 +35,9 @@ func (s *Service) follow(ctx context.Context, last uint64) error {
 			if err := s.take(m); err != nil {
 				return err
 			}
-			f, err := api.FrameOf(m)
-			if err != nil {
+			if err := s.feed.Send(m); err != nil {
 				s.log.Error("record cannot be sent to the feed", "sequence", m.Sequence, "err", err)
-				return nil
 			}
-			s.feed.Send(f)
 			return nil
 		})
 	})
@@ -50,6 +46,9 @@ func (s *Service) follow(ctx context.Context, last uint64) error {
 // take puts a record of the stream into the view. What cannot be read was not
 // written by a status service; it is said and passed over.
 func (s *Service) take(m bus.Message) error {
+	if known, ok := s.view.get(m.Event.Subject()); ok && known.sequence == m.Sequence {
+		return nil // it was written here
+	}
 	v, err := versionOf(m)
 	if err != nil {
 		s.log.Error("record is unreadable", "subject", m.Subject, "sequence", m.Sequence, "err", err)

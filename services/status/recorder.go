@@ -167,7 +167,10 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 		return v, fmt.Errorf("%w: its record: %w", errUnusable, err)
 	}
 	sequence, err := rc.bus.Write(ctx, e, statusOf(after.Workload), v.sequence)
-	if err != nil {
+	switch {
+	case errors.Is(err, events.ErrTooLarge):
+		return v, fmt.Errorf("%w: its record: %w", errUnusable, err)
+	case err != nil:
 		return v, fmt.Errorf("record %s: %w", after.Workload, err)
 	}
 	before := v.record
@@ -268,8 +271,7 @@ func statusEvent(before, after events.Record, o Observation) (event.Event, error
 		return e, err
 	}
 	e.SetID(statusID(after.Workload, o.Position))
-	_, err = events.Marshal(e)
-	return e, err
+	return e, nil
 }
 
 // statusID is a UUID of version 8 made of what the event follows from.

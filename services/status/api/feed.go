@@ -2,24 +2,26 @@ package api
 
 import (
 	"sync"
+
+	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
-// A Frame is one event of the STATUS stream as the feed sends it.
-type Frame struct {
-	Sequence uint64
-	Type     string
-	Data     []byte // the CloudEvent, one line of JSON
+// A frame is one event of the STATUS stream as the feed sends it.
+type frame struct {
+	sequence uint64
+	typ      string
+	data     []byte // the CloudEvent, one line of JSON
 }
 
 // Feed hands the frames of the stream to everybody who listens, in order.
 type Feed struct {
 	mu        sync.Mutex
 	last      uint64
-	listeners map[chan Frame]struct{}
+	listeners map[chan frame]struct{}
 }
 
 // NewFeed returns a feed that has sent nothing yet.
-func NewFeed() *Feed { return &Feed{listeners: make(map[chan Frame]struct{})} }
+func NewFeed() *Feed { return &Feed{listeners: make(map[chan frame]struct{})} }
 
 // backlog is how far a listener may fall behind before it is sent away. It
 // comes back with Last-Event-ID and reads what it missed from the stream.
@@ -32,32 +34,40 @@ func (f *Feed) Skip(last uint64) {
 	f.last = max(f.last, last)
 }
 
-// Send passes a frame on. It never waits.
-func (f *Feed) Send(frame Frame) {
+// Send passes a message on. It never waits, and encodes only if somebody listens.
+func (f *Feed) Send(m bus.Message) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.last = frame.Sequence
+	f.last = m.Sequence
+	if len(f.listeners) == 0 {
+		return nil
+	}
+	one, err := frameOf(m)
+	if err != nil {
+		return err
+	}
 	for l := range f.listeners {
 		select {
-		case l <- frame:
+		case l <- one:
 		default:
 			delete(f.listeners, l)
 			close(l)
 		}
 	}
+	return nil
 }
 
 // listen returns the frames after the returned sequence; the channel is closed
 // when the listener is too slow.
-func (f *Feed) listen() (frames chan Frame, last uint64) {
-	frames = make(chan Frame, backlog)
+func (f *Feed) listen() (frames chan frame, last uint64) {
+	frames = make(chan frame, backlog)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.listeners[frames] = struct{}{}
 	return frames, f.last
 }
 
-func (f *Feed) leave(frames chan Frame) {
+func (f *Feed) leave(frames chan frame) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.listeners[frames]; ok {

@@ -2,9 +2,20 @@ package api
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
 )
+
+func message(t *testing.T, sequence uint64) bus.Message {
+	t.Helper()
+	e, err := events.New(events.TypeStatusChanged, "urn:authwatch:status", "github", time.Now(), events.Record{Workload: "github", Status: events.StatusRunning})
+	require.NoError(t, err)
+	return bus.Message{Event: e, Sequence: sequence}
+}
 
 func TestListenerGetsEveryFrameInOrder(t *testing.T) {
 	t.Parallel()
@@ -13,10 +24,10 @@ func TestListenerGetsEveryFrameInOrder(t *testing.T) {
 	frames, last := f.listen()
 	require.EqualValues(t, 7, last)
 	for i := range uint64(3) {
-		f.Send(Frame{Sequence: 8 + i})
+		require.NoError(t, f.Send(message(t, 8+i)))
 	}
 	for i := range uint64(3) {
-		require.Equal(t, 8+i, (<-frames).Sequence)
+		require.Equal(t, 8+i, (<-frames).sequence)
 	}
 	f.leave(frames)
 	f.leave(frames)
@@ -31,8 +42,8 @@ func TestSlowListenerIsSentAwayAndDelaysNobody(t *testing.T) {
 	quick, _ := f.listen()
 	const frames = backlog + 10
 	for i := range uint64(frames) {
-		f.Send(Frame{Sequence: i + 1})
-		require.Equal(t, i+1, (<-quick).Sequence)
+		require.NoError(t, f.Send(message(t, i+1)))
+		require.Equal(t, i+1, (<-quick).sequence)
 	}
 	n := 0
 	for range slow {

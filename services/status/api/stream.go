@@ -50,7 +50,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 			if !open {
 				return
 			}
-			if f.Sequence > out.sent {
+			if f.sequence > out.sent {
 				err = out.frame(f)
 			}
 		}
@@ -63,20 +63,19 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 // replay sends what stands in the stream after a sequence.
 func (a *API) replay(ctx context.Context, out *eventStream, after uint64) error {
 	return a.journal.Each(ctx, bus.StreamStatus, "status.>", after+1, false, func(m bus.Message) error {
-		if f, err := FrameOf(m); err == nil {
+		if f, err := frameOf(m); err == nil {
 			return out.frame(f)
 		}
 		return nil // not ours to send
 	})
 }
 
-// FrameOf makes a frame of a message.
-func FrameOf(m bus.Message) (Frame, error) {
+func frameOf(m bus.Message) (frame, error) {
 	data, err := m.Event.MarshalJSON()
 	if err != nil {
-		return Frame{}, fmt.Errorf("encode %s: %w", m.Event.ID(), err)
+		return frame{}, fmt.Errorf("encode %s: %w", m.Event.ID(), err)
 	}
-	return Frame{Sequence: m.Sequence, Type: m.Event.Type(), Data: data}, nil
+	return frame{sequence: m.Sequence, typ: m.Event.Type(), data: data}, nil
 }
 
 func lastEventID(r *http.Request) (after uint64, ok bool, err error) {
@@ -97,9 +96,9 @@ type eventStream struct {
 	sent uint64
 }
 
-func (s *eventStream) frame(f Frame) error {
-	s.sent = f.Sequence
-	return s.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", f.Sequence, f.Type, f.Data))
+func (s *eventStream) frame(f frame) error {
+	s.sent = f.sequence
+	return s.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", f.sequence, f.typ, f.data))
 }
 
 func (s *eventStream) write(text string) error {

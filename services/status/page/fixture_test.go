@@ -80,9 +80,7 @@ func (f *fixture) put(t testing.TB, w api.Workload) {
 	f.mu.Lock()
 	f.workloads[w.Workload] = w
 	f.mu.Unlock()
-	frame, err := api.FrameOf(m)
-	require.NoError(t, err)
-	f.feed.Send(frame)
+	require.NoError(t, f.feed.Send(m))
 }
 
 func (f *fixture) store(t testing.TB, typ, workload string, at time.Time, data any) bus.Message {
