@@ -135,7 +135,7 @@ func (x *exchange) Answer(_ *forward.Exchange, resp *http.Response) bool {
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	a := verdict.Answer{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
 	if resp.StatusCode >= 400 {
-		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"])
+		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Token)
 	}
 	return verdict.Judge(a)
 }

@@ -181,7 +181,7 @@ func TestRefusalsAreToldFromFailures(t *testing.T) {
 		"404":                           {html(404), want{events.ProblemFailed, "it answered 404"}},
 		"200 in HTML, a captive portal": {html(200), want{events.ProblemFailed, "its answer holds no token"}},
 		"200 without a token":           {says(200, object{}), want{events.ProblemFailed, "its answer holds no token"}},
-		"a redirect":                    {http.RedirectHandler("https://elsewhere.example/", 307).ServeHTTP, want{events.ProblemFailed, "it answered 307"}},
+		"a redirect":                    {http.RedirectHandler("https://elsewhere.example/", http.StatusTemporaryRedirect).ServeHTTP, want{events.ProblemFailed, "it answered 307"}},
 		"a DPoP token":                  {says(200, object{"access_token": "canary-access", "token_type": "DPoP"}), want{events.ProblemMalformed, "of type DPoP"}},
 		"a token that cannot be sent":   {grants("canary access"), want{events.ProblemMalformed, "white space"}},
 		"no answer":                     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want{events.ProblemFailed, "it cannot be reached: EOF"}},
@@ -218,7 +218,7 @@ func TestRetryAfterIsReadFromTheAnswer(t *testing.T) {
 	}
 	l := newLogin(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "600")
-		w.WriteHeader(429)
+		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	s, _ := fromLogin(t, l, nil)
 	s.Reread(t.Context())
@@ -297,6 +297,25 @@ func TestASecretThatIsReplacedIsTriedAtOnce(t *testing.T) {
 	eventually(t, "the-access-token", s)
 	require.Equal(t, []string{"-refused", "the-access-token"}, w.values())
 	require.Len(t, l.requests(), 2)
+}
+
+func TestAPersonMayReplaceARotatedRefreshToken(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "refresh")
+	write(t, path, "first\n")
+	s := secretFile{path: path}
+	got, bad := s.get()
+	require.Nil(t, bad)
+	require.Equal(t, "first", got.Reveal())
+	require.NoError(t, s.set("rotated"))
+	require.False(t, s.changed(), "by us")
+	got, _ = s.get()
+	require.Equal(t, "rotated", got.Reveal())
+	write(t, path, "by-hand")
+	require.True(t, s.changed())
+	got, _ = s.get()
+	require.Equal(t, "by-hand", got.Reveal())
+	require.False(t, s.changed())
 }
 
 func TestARefreshTokenThatAnotherReplicaReplacedIsReadAgain(t *testing.T) {

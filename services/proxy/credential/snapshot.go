@@ -45,8 +45,11 @@ func (s *Snapshot) Authorization() string {
 
 // String names the snapshot without its token.
 func (s Snapshot) String() string {
-	if s.Problem != "" {
+	switch {
+	case s.Problem != "":
 		return fmt.Sprintf("%s: %s", s.Source, s.Problem)
+	case s.Token == "":
+		return s.Source + ": not read yet"
 	}
 	return fmt.Sprintf("%s: token %s", s.Source, s.Fingerprint)
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/authwatch/authwatch/events"
 )
 
 // Options are what a source needs besides its configuration. The callbacks are
@@ -50,7 +48,7 @@ type Source struct {
 }
 
 // New returns a source that has not read anything yet: until [Source.Run] or
-// [Source.Reread] has, the current snapshot is not usable. A wrong configuration
+// [Source.Reread] has, the current snapshot has neither token nor Problem. A wrong configuration
 // is the only error; the credential itself may be as bad as it likes.
 func New(c Config, o Options) (*Source, error) {
 	if problems := c.Validate(); len(problems) > 0 {
@@ -70,7 +68,7 @@ func newSource(from origin, k kind, manual time.Time, o Options) *Source {
 		loaded: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
 	s.flight.fly = s.read
-	s.current.Store(&Snapshot{Source: k.name, Problem: events.ProblemFailed, Detail: "it was not read yet"})
+	s.current.Store(&Snapshot{Source: k.name})
 	return s
 }
 

@@ -183,8 +183,8 @@ func TestTheBackoffGrowsAndEndsWithTheFirstSuccess(t *testing.T) {
 		run(t, s)
 		pause(t.Context(), 30*time.Minute)
 		asked := o.times()
-		for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300} {
-			require.Equal(t, want*time.Second, asked[i+1]-asked[i], i)
+		for i, want := range []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300} {
+			require.InDelta(t, want, (asked[i+1] - asked[i]).Seconds(), 0, i)
 		}
 		require.Equal(t, []string{"-failed", "the-token"}, w.values(), "one failure, told once")
 		pause(t.Context(), time.Hour)
@@ -292,7 +292,7 @@ func TestAReadThatIsUnderWayDoesNotMakeCurrentWait(t *testing.T) {
 		var w witness
 		s, o := scripted(&w, fetched, answer{token: "the-token"})
 		o.takes = time.Minute
-		require.Equal(t, events.ProblemFailed, s.Current().Problem)
+		require.Empty(t, s.Current().Problem, "nothing is known yet")
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -339,6 +339,30 @@ func TestEachThresholdBeforeTheEndOfATokenIsAnnouncedOnce(t *testing.T) {
 	})
 }
 
+func TestAValueWhoseLifeIsProlongedIsAnnouncedAnew(t *testing.T) {
+	t.Parallel()
+	var w witness
+	s, _ := scripted(&w, fetched, answer{bad: transient})
+	s.adopt(reading{token: "the-token", expires: noon.Add(4 * time.Minute)}, noon)
+	s.state.alarm.told = 5 * time.Minute
+	s.adopt(reading{token: "the-token", expires: noon.Add(4 * time.Minute)}, noon)
+	require.Equal(t, 5*time.Minute, s.state.alarm.told)
+	s.adopt(reading{token: "the-token", expires: noon.Add(time.Hour)}, noon)
+	require.Zero(t, s.state.alarm.told)
+}
+
+func TestATokenThatIsOverIsNotReturnedByTheReadThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var w witness
+		s, _ := scripted(&w, fetched, answer{token: "the-token", lives: 2 * time.Minute}, answer{bad: transient})
+		require.True(t, s.Reread(t.Context()).Usable())
+		pause(t.Context(), 3*time.Minute)
+		require.False(t, s.Reread(t.Context()).Usable(), "without Run nobody else drops it")
+		require.NotContains(t, w.log(), "the one in use stays")
+	})
+}
+
 func TestANewValueIsAnnouncedAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -357,7 +381,7 @@ func TestNoValueEverReachesALogOrADetail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var w witness
-		const a, b = "canary-current-b5e1", "canary-former-77ac"
+		const a, b = "canary-current-value", "canary-former-value"
 		s, _ := scripted(&w, kind{name: "exec /x", renews: true, every: time.Minute},
 			answer{token: a, lives: 10 * time.Minute}, answer{token: b, lives: time.Minute},
 			answer{bad: &failure{problem: events.ProblemFailed, detail: "it failed", said: "tried " + a + " and " + b + " but not opaquesecretcanary0123456789"}})

@@ -1,6 +1,10 @@
 package verdict
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/authwatch/authwatch/services/internal/config"
+)
 
 // What is read of all fields of one answer together; servers send one challenge
 // or two.
@@ -10,13 +14,23 @@ const (
 	maxParams     = 32
 )
 
+const redacted = "<redacted>"
+
 // ParseChallenges reads the values of all WWW-Authenticate fields of an answer
 // (RFC 9110 section 11). It never fails: what cannot be understood is left out,
 // the rest is kept, and an unterminated quote ends with its line.
-func ParseChallenges(header []string) []Challenge {
+//
+// Some servers repeat the token that they refuse; secrets are taken out before
+// anything is looked at, so nothing that is made of the answer holds one.
+func ParseChallenges(header []string, secrets ...config.Secret) []Challenge {
 	var found []Challenge
 	left := maxBytes
 	for _, line := range header {
+		for _, s := range secrets {
+			if s != "" {
+				line = strings.ReplaceAll(line, s.Reveal(), redacted)
+			}
+		}
 		line = line[:min(len(line), left)]
 		left -= len(line)
 		p := parser{line: line, room: maxChallenges - len(found)}

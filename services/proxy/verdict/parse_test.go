@@ -110,6 +110,33 @@ func TestAChallengeInAnEventIsPrintableAndBounded(t *testing.T) {
 	require.Equal(t, "https://x.example", e.ResourceMetadata)
 }
 
+func TestATokenThatTheServerRepeatsIsNowhereInTheVerdict(t *testing.T) {
+	t.Parallel()
+	const token = "canary-abc.def"
+	long := strings.Repeat("x", maxBytes-len(`Bearer realm="`)-3)
+	for _, field := range []string{
+		`Bearer error="invalid_token", error_description="Token canary-abc.def has expired", realm="canary-abc.def"`,
+		`Bearer error="canary-abc.def"`,
+		`Bearer error=canary-abc.def, scope=canary-abc.def`,
+		`Bearer canary-abc.def`,
+		`canary-abc.def realm="x"`,
+		`Bearer canary-abc.def="x"`,
+		`Bearer realm="` + long + token + `"`, // would be cut in two
+		`Bearer error="insufficient_scope", scope="a canary-abc.def b"`,
+	} {
+		all := ParseChallenges([]string{field}, token)
+		v := Judge(Answer{Method: "POST", Status: 401, Challenges: all})
+		text := fmt.Sprintf("%+v %+v", all, v)
+		if v.Challenge != nil {
+			text += fmt.Sprintf("%+v", *v.Challenge.Event())
+		}
+		require.NotContains(t, text, "canary", field)
+		require.NotContains(t, text, "can", field)
+	}
+	kept := ParseChallenges([]string{`Bearer error="invalid_token", error_description="Token canary-abc.def has expired"`}, "", token)
+	require.Equal(t, "Token <redacted> has expired", kept[0].Event().ErrorDescription)
+}
+
 func FuzzParseChallenges(f *testing.F) {
 	for _, s := range []string{
 		`Bearer realm="x", error="invalid_token"`, `Negotiate abc==, Basic realm="a\"b"`, `, ,Bearer`, `Bearer a="`, `=,"`, `a b c=d e`, "\x00\xff", `Bearer a==b`,
