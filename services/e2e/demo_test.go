@@ -1,13 +1,15 @@
 package e2e_test
 
 import (
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheDemoShowsTheFourStagesInOrder(t *testing.T) {
+func TestTheDemoShowsTheFourStagesInOrderAndTheREADMEShowsTheDemo(t *testing.T) {
 	t.Parallel()
 	p := call(t, "authwatch", "demo", "--once", "--after", "2s")
 	require.Zero(t, p.code(), p.stderr.String())
@@ -28,4 +30,20 @@ func TestTheDemoShowsTheFourStagesInOrder(t *testing.T) {
 		require.NotNil(t, found, "%s is missing after\n%s\nin\n%s", stage, out[:last], out)
 		last += found[1]
 	}
+
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, shown, found := strings.Cut(string(readme), "<!-- demo -->\n```\n")
+	require.True(t, found)
+	shown, _, _ = strings.Cut(shown, "```")
+	require.Contains(t, plain(out), plain(shown))
+}
+
+// plain is the demo's output without what differs from run to run.
+func plain(text string) string {
+	text = regexp.MustCompile(`(?m)^  call +\d\d:.*\n`).ReplaceAllString(text, "")
+	text = regexp.MustCompile(`\+\d+ ms`).ReplaceAllString(text, "+N ms")
+	text = regexp.MustCompile(`token [0-9a-f]{12}`).ReplaceAllString(text, "token F")
+	text = regexp.MustCompile(`\S*/authwatch-demo-\d+/`).ReplaceAllString(text, "DIR/")
+	return strings.Join(strings.Fields(text), " ")
 }

@@ -32,7 +32,9 @@ func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
 
 	require.Contains(t, do(0, "silence", "add", "--workload", "git*", "--comment", "maintenance", "--for", "1h"), "holds until")
 	list := do(0, "silence", "list", "-o", "json")
-	var silences struct{ Silences []struct{ ID, Comment string } }
+	var silences struct {
+		Silences []struct{ ID, Comment string }
+	}
 	require.NoError(t, json.Unmarshal([]byte(list), &silences))
 	require.Len(t, silences.Silences, 1)
 	require.Equal(t, "maintenance", silences.Silences[0].Comment)

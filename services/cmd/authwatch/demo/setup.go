@@ -11,6 +11,8 @@ type addresses struct {
 	NATS, Proxy, ProxyAdmin, Status, StatusAdmin, NotifierAdmin string
 }
 
+const usualStatus = "127.0.0.1:8081"
+
 func chooseAddresses() (addresses, error) {
 	var a addresses
 	for _, one := range []struct {
@@ -18,7 +20,7 @@ func chooseAddresses() (addresses, error) {
 		usual   string
 	}{
 		{&a.NATS, "127.0.0.1:4222"}, {&a.Proxy, "127.0.0.1:8080"}, {&a.ProxyAdmin, "127.0.0.1:9080"},
-		{&a.Status, "127.0.0.1:8081"}, {&a.StatusAdmin, "127.0.0.1:9081"}, {&a.NotifierAdmin, "127.0.0.1:9082"},
+		{&a.Status, usualStatus}, {&a.StatusAdmin, "127.0.0.1:9081"}, {&a.NotifierAdmin, "127.0.0.1:9082"},
 	} {
 		l, err := listen(one.usual)
 		if err != nil {

@@ -1,5 +1,10 @@
 package demo
 
+import (
+	"os"
+	"strings"
+)
+
 func (d *demo) introduce() {
 	d.Line("%s", d.Bold("authwatch demo"))
 	d.Line("")
@@ -20,7 +25,7 @@ func (d *demo) invite() {
 		{"metrics", "http://" + a.ProxyAdmin + "/metrics"},
 		{"events", "nats://" + a.NATS + "  (subjects auth.> status.> alert.>)"},
 		{"MCP", "http://" + a.Proxy + "/weather  (for a client of your own)"},
-		{"command", "authwatch why weather --api http://" + a.Status},
+		{"command", self() + " why weather" + d.apiFlag()},
 		{"log", d.dir + "/authwatch.log"},
 	} {
 		d.Line("  %-9s %s", l[0], l[1])
@@ -28,4 +33,19 @@ func (d *demo) invite() {
 	d.Line("\n  Break it:  cd %s; cp token good; echo wrong > token", d.dir)
 	d.Line("  Heal it:   cp good token")
 	d.Line("\n  Ctrl-C ends it.\n")
+}
+
+// self is how to call this program again.
+func self() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./services/cmd/authwatch"
+	}
+	return os.Args[0]
+}
+
+func (d *demo) apiFlag() string {
+	if d.addresses.Status == usualStatus {
+		return ""
+	}
+	return " --api http://" + d.addresses.Status
 }
