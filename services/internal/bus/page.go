@@ -12,8 +12,8 @@ import (
 
 // A page is read with one request (JetStream ADR-31, batch).
 const (
-	pageMessages = 512
-	pageBytes    = 4 << 20
+	pageMessages = 8192
+	pageBytes    = 16 << 20
 )
 
 // pages passes every event on a filter from a sequence on to fn, in order.
