@@ -46,7 +46,8 @@ func (s *Service) follow(ctx context.Context, last uint64) error {
 // take puts a record of the stream into the view. What cannot be read was not
 // written by a status service; it is said and passed over.
 func (s *Service) take(m bus.Message) error {
-	if known, ok := s.view.get(m.Event.Subject()); ok && known.sequence == m.Sequence {
+	if known, ok := s.view.get(m.Event.Subject()); ok && known.sequence == m.Sequence &&
+		(known.stream.IsZero() || known.stream.Equal(m.Created)) {
 		return nil // it was written here
 	}
 	v, err := versionOf(m)

@@ -61,6 +61,11 @@ func (p *presence) take(e bus.Entry) {
 		p.log.Warn("lease is unreadable", "key", e.Key, "err", err)
 		return
 	}
+	for name := range l.Workloads {
+		if events.ValidWorkload(name) != nil {
+			delete(l.Workloads, name)
+		}
+	}
 	p.leases[e.Key] = held{lease: l, heard: p.now()}
 }
 
@@ -112,6 +117,22 @@ func present(r events.Record, by []served) api.Workload {
 		}
 	}
 	return w
+}
+
+// unobserved is the record of a workload that a proxy serves and that no event
+// was ever about: its clients bring their own credentials, or nothing was
+// published yet.
+func unobserved(name string, by []served) events.Record {
+	r := events.Record{
+		Workload: name, Status: events.StatusUnknown,
+		Message: name + ": a proxy serves it; nothing was observed of its credential yet.",
+	}
+	for _, s := range by {
+		if r.Since.IsZero() || s.Since.Before(r.Since) {
+			r.Since = s.Since
+		}
+	}
+	return r
 }
 
 // watch follows the bucket until ctx ends.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -80,7 +82,7 @@ func New(o Options) (*Service, error) {
 	mux.Handle("/api/", front.Handler())
 	mux.Handle("/openapi.yaml", front.Handler())
 	mux.Handle("/", pages.Handler())
-	s.handler = api.CheckHost(o.Config.listen(), o.Config.AllowedHosts, mux)
+	s.handler = api.CheckHost(o.Config.listen(), o.Config.AllowedHosts, api.Bound(mux))
 	return s, nil
 }
 
@@ -106,20 +108,31 @@ func (s *Service) Ready() error {
 func (s *Service) Workloads() []api.Workload {
 	by := s.presence.sweep()
 	records := s.view.records()
-	all := make([]api.Workload, len(records))
+	all := make([]api.Workload, len(records), len(records)+len(by))
 	for i, r := range records {
 		all[i] = present(r, by[r.Workload])
+		delete(by, r.Workload)
+	}
+	for name, leases := range by {
+		all = append(all, present(unobserved(name, leases), leases))
+	}
+	if len(by) > 0 {
+		slices.SortFunc(all, func(a, b api.Workload) int { return strings.Compare(a.Workload, b.Workload) })
 	}
 	return all
 }
 
 // Workload implements [api.Reader].
 func (s *Service) Workload(name string) (api.Workload, bool) {
+	by := s.presence.of(name)
 	v, ok := s.view.get(name)
-	if !ok {
-		return api.Workload{}, false
+	switch {
+	case ok:
+		return present(v.record, by), true
+	case len(by) > 0:
+		return present(unobserved(name, by), by), true
 	}
-	return present(v.record, s.presence.of(name)), true
+	return api.Workload{}, false
 }
 
 // Run serves and records until ctx ends.

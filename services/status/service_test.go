@@ -263,6 +263,48 @@ func TestLeasesSayWhoServesAndWhetherTheUpstreamIsReached(t *testing.T) {
 	require.Eventually(t, func() bool { return s.workload(t, "github").ServedBy == 1 }, 10*time.Second, 5*time.Millisecond)
 }
 
+func TestServedWorkloadOfWhichNothingWasObservedIsUnknown(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	publish(t, b, events.TypeAuthorized, "zulu", "t1")
+	s.becomes(t, "zulu", events.StatusRunning)
+	_, err := b.Bucket(bus.BucketLeases).Put(t.Context(), "proxy.a",
+		[]byte(`{"instance":"a","workloads":{"github":{"reachable":true,"since":"2026-11-24T12:00:00Z"},"Not A Name":{}}}`))
+	require.NoError(t, err)
+	w := s.becomes(t, "github", events.StatusUnknown)
+	require.Equal(t, 1, w.ServedBy)
+	require.Equal(t, "2026-11-24T12:00:00Z", w.Since.Format(time.RFC3339))
+	all := s.Workloads()
+	require.Len(t, all, 2)
+	require.Equal(t, "github", all[0].Workload)
+	require.Equal(t, "zulu", all[1].Workload)
+}
+
+// A record is a message of 64 KiB at most. What does not fit costs that
+// observation, and nobody else.
+func TestObservationWhoseRecordIsTooLargeIsGivenUp(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	large := func(typ string, change func(*events.Observation)) {
+		t.Helper()
+		o := events.Observation{Workload: "github", Credential: &events.Credential{Fingerprint: "t1"}}
+		change(&o)
+		e, err := events.New(typ, "urn:authwatch:proxy:test", "github", time.Now(), o)
+		require.NoError(t, err)
+		require.NoError(t, b.Publish(t.Context(), e))
+	}
+	text := strings.Repeat("x", 40<<10)
+	large(events.TypeForbidden, func(o *events.Observation) { o.Scopes = []string{text} })
+	large(events.TypeUnauthorized, func(o *events.Observation) {
+		o.Response = &events.Response{Status: 401, Challenge: &events.Challenge{Realm: text}}
+	})
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	s.becomes(t, "github", events.StatusRunning)
+	require.Equal(t, []string{"unverified", "running"}, changes(t, b, "github"))
+}
+
 // follower reads server-sent events.
 type follower struct {
 	t    testing.TB

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // CheckHost refuses requests whose Host is not a loopback name when the listener
@@ -40,4 +41,15 @@ func loopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// answerWithin bounds the sending of an answer. The feed sets its own deadlines.
+const answerWithin = time.Minute
+
+// Bound ends connections of clients that do not read their answer.
+func Bound(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin)) // not of a recorder in a test
+		next.ServeHTTP(w, r)
+	})
 }
