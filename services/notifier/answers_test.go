@@ -23,7 +23,7 @@ func TestAReceiverThatComesBackIsToldExactlyOnce(t *testing.T) {
 	for _, a := range got {
 		require.Equal(t, got[0].id, a.id)
 	}
-	require.Equal(t, 6, s.receipts(events.TypeAlertDelivered, "github")[0].Attempts)
+	require.Equal(t, 6, s.receiptsOf(1, events.TypeAlertDelivered, "github")[0].Attempts)
 	require.Empty(t, s.receipts(events.TypeAlertFailed, "github"))
 }
 
@@ -130,8 +130,7 @@ func TestWhatAReceiverRefusesIsToldToItsFallback(t *testing.T) {
 			mail.waitFor("opened github")
 			require.Contains(t, mail.accepted()[0].alert.Text, `You are told because "ops" could not be: `+answer)
 			require.Len(t, ops.attempts(), 1)
-			receipts := s.receipts(events.TypeAlertFailed, "github")
-			require.Len(t, receipts, 1)
+			receipts := s.receiptsOf(1, events.TypeAlertFailed, "github")
 			require.Equal(t, "ops", receipts[0].Receiver)
 			require.Contains(t, receipts[0].Error, answer)
 

@@ -155,6 +155,15 @@ func testLog(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
+// receiptsOf waits for n receipts of that type and workload, oldest first.
+func (s *stage) receiptsOf(n int, typ, workload string) []events.Receipt {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return len(s.receipts(typ, workload)) >= n }, 20*time.Second, 5*time.Millisecond)
+	all := s.receipts(typ, workload)
+	require.Len(s.t, all, n)
+	return all
+}
+
 // receipts are the receipts of that type and workload so far, oldest first.
 func (s *stage) receipts(typ, workload string) []events.Receipt {
 	s.t.Helper()

@@ -40,9 +40,7 @@ func TestWorkloadsThatDieOfOneCredentialAreOneMessageAndOneEnd(t *testing.T) {
 		require.Equal(t, names, told)
 	}
 	require.Equal(t, "500 workloads are unauthenticated (invalid_token)", got[0].alert.Title)
-	require.Eventually(t, func() bool {
-		return len(s.receipts(events.TypeAlertDelivered, "w007")) == 2
-	}, 20*time.Second, 5*time.Millisecond)
+	s.receiptsOf(2, events.TypeAlertDelivered, "w007")
 }
 
 func TestAGroupThatRecoversInPartSaysWhatIsLeft(t *testing.T) {
