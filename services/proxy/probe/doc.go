@@ -1,0 +1,3 @@
+// Package probe asks an upstream what it thinks of a token, with a request that
+// changes nothing there: before the token is used, or because nobody else asks.
+package probe
