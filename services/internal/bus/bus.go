@@ -8,7 +8,6 @@
 package bus
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,8 +53,9 @@ type Bus struct {
 	// bus that has provisioned also heals.
 	replicas atomic.Int32
 
-	stop context.CancelFunc
-	done sync.WaitGroup
+	life   lifetime
+	closed sync.Once
+	done   sync.WaitGroup
 }
 
 // Connect starts to connect and returns at once: whether the broker answers is
@@ -84,16 +84,17 @@ func Connect(o Options) (*Bus, error) {
 		b.nc.Close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	b.stop = stop
-	b.done.Go(func() { b.beat(ctx) })
+	b.life = make(lifetime)
+	b.done.Go(func() { b.beat(b.life) })
 	return b, nil
 }
 
 // Close ends the connection at once. Whatever is still under way fails with
 // ErrUnavailable.
 func (b *Bus) Close() {
-	b.stop()
-	b.done.Wait()
-	b.nc.Close()
+	b.closed.Do(func() {
+		close(b.life)
+		b.nc.Close()
+		b.done.Wait()
+	})
 }

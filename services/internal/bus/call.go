@@ -16,7 +16,10 @@ import (
 // the caller tries again.
 const callTimeout = 5 * time.Second
 
-var errDisconnected = errors.New("the connection was lost")
+var (
+	errDisconnected = errors.New("the connection was lost")
+	errDenied       = errors.New("no permission")
+)
 
 // calls are the requests under way. The server answers a denied publish with an
 // error that belongs to no request, so the request would wait for its timeout:
@@ -84,8 +87,8 @@ func (cs *calls) denied(err error) {
 	if m == nil {
 		return
 	}
-	refused := fmt.Errorf("%w: no permission to %s %s", ErrRefused, map[string]string{
-		"Publish": "publish to", "Subscription": "subscribe to"}[m[1]], m[2])
+	refused := fmt.Errorf("%w: %w to %s %s", ErrRefused, errDenied, map[string]string{
+		"Publish": "publish on", "Subscription": "subscribe to"}[m[1]], m[2])
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	inbox := m[1] == "Subscription" && strings.HasPrefix(m[2], "_INBOX")

@@ -195,6 +195,33 @@ func TestWhatCannotBeUsedGoesToTheDeadLettersAndDelaysNothing(t *testing.T) {
 	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "all are ended")
 }
 
+func TestFullDeadLettersHoldUpNothing(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	dead, err := js.Stream(t.Context(), bus.StreamDead)
+	require.NoError(t, err)
+	cfg := dead.CachedInfo().Config
+	cfg.MaxBytes = 10
+	_, err = js.UpdateStream(t.Context(), cfg)
+	require.NoError(t, err)
+	_, err = js.Publish(t.Context(), "auth.unauthorized.github", []byte("no event"))
+	require.NoError(t, err)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	eventually(t, func() bool { return len(l.all()) == 1 }, "the good one is handled")
+	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "the bad one is ended")
+	auth, err := js.Stream(t.Context(), bus.StreamAuth)
+	require.NoError(t, err)
+	kept, err := auth.GetMsg(t.Context(), 1)
+	require.NoError(t, err, "and kept where it was")
+	require.Equal(t, "no event", string(kept.Data))
+}
+
 func TestWhatWasNotAcknowledgedComesAgainToTheNextProcess(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)

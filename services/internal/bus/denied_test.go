@@ -37,6 +37,22 @@ func TestDeniedPublishNamesItsSubjectInsteadOfTimingOut(t *testing.T) {
 	require.ErrorContains(t, b.Ready(), "$KV.LEASES.canary.poor")
 }
 
+func TestDeniedSubjectIsSaidBeforeItIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t, natstest.Users(
+		natsd.User{Name: "admin", Password: "secret"},
+		natsd.User{Name: "poor", Password: "secret", Publish: []string{"auth.loaded.*", "$KV.LEASES.>"}, Subscribe: []string{"_INBOX_poor.>"}}))
+	admin := s.Bus(t, as(s, "admin"))
+	b := s.Connect(t, as(s, "poor"))
+	b.Needs("auth.loaded.*")
+	eventually(t, func() bool { return b.Ready() == nil }, "it may")
+	b.Needs("auth.unauthorized.*")
+	eventually(t, func() bool { return errors.Is(b.Ready(), bus.ErrRefused) }, "it may not")
+	require.ErrorContains(t, b.Ready(), "auth.unauthorized.probe")
+	_, err := admin.Last(t.Context(), bus.StreamAuth, "auth.>")
+	require.ErrorIs(t, err, bus.ErrNotFound, "nothing was stored")
+}
+
 func TestDeniedInboxFailsEveryCall(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t, natstest.Users(

@@ -4,7 +4,9 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
@@ -142,4 +144,27 @@ func TestWatchGoesOnAfterTheBrokerRestarts(t *testing.T) {
 		eventually(t, func() bool { return m.is(map[string]string{"ops.github": v, "ops.gitlab": "a"}) }, "it sees %s", v)
 	}
 	require.Equal(t, 5, m.entries, "what did not change is not told again")
+}
+
+func TestWatchTellsOfAKeyThatRanOut(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "SHORT", TTL: time.Second, LimitMarkerTTL: time.Minute})
+	require.NoError(t, err)
+	k := b.Bucket("SHORT")
+	first, err := k.Create(ctx, "leader", []byte("a"))
+	require.NoError(t, err)
+	m := watch(t, k, ">")
+	eventually(t, func() bool { return m.is(map[string]string{"leader": "a"}) }, "it is there")
+	eventually(t, func() bool { return m.is(map[string]string{}) }, "it is gone")
+	_, err = k.Get(ctx, "leader")
+	require.ErrorIs(t, err, bus.ErrNotFound)
+	_, err = k.Update(ctx, "leader", []byte("a"), first)
+	require.ErrorIs(t, err, bus.ErrConflict)
+	_, err = k.Create(ctx, "leader", []byte("b"))
+	require.NoError(t, err, "it can be created again")
 }

@@ -2,7 +2,6 @@
 package natstest
 
 import (
-	"context"
 	"net"
 	"sync"
 	"testing"
@@ -120,13 +119,7 @@ func (s *Server) Connect(t testing.TB, opts ...func(*bus.Options)) *bus.Bus {
 // Provision provisions as soon as the bus is connected.
 func Provision(t testing.TB, b *bus.Bus, replicas int) {
 	t.Helper()
-	var err error
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
-		if err = b.Provision(context.WithoutCancel(t.Context()), replicas); err == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return b.Provision(t.Context(), replicas) == nil
+	}, 30*time.Second, 10*time.Millisecond, "provision")
 }
