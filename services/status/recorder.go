@@ -73,6 +73,7 @@ func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 		}
 		rc.metrics.conflicts.Inc()
 		ok = false
+		m.Unbroken = 0 // what was handled here may be gone from the history
 	}
 	return fmt.Errorf("record %s: %w", workload, bus.ErrConflict)
 }

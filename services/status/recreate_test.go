@@ -1,0 +1,60 @@
+package status
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+)
+
+// recreate deletes a stream and provisions it anew.
+func recreate(t *testing.T, server *natstest.Server, b *bus.Bus, stream string) {
+	t.Helper()
+	nc, err := nats.Connect("", nats.InProcessServer(server))
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream(t.Context(), stream))
+	require.NoError(t, b.Provision(t.Context(), 1))
+}
+
+func TestObservationsOfAStreamCreatedAnewCount(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	b := server.Bus(t)
+	s := start(t, b)
+	for range 5 {
+		publish(t, b, events.TypeAuthorized, "github", "t1")
+	}
+	s.becomes(t, "github", events.StatusRunning)
+	recreate(t, server, b, bus.StreamAuth)
+	require.Eventually(t, func() bool {
+		return b.Publish(t.Context(), observed(t, events.TypeUnauthorized, "github", "t1")) == nil
+	}, 20*time.Second, 20*time.Millisecond)
+	w := s.becomes(t, "github", events.StatusUnauthenticated)
+	require.Less(t, w.Observed.Sequence, uint64(5), "the position is one in the new stream")
+}
+
+func TestRecordsThatWereDeletedAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	b := server.Bus(t)
+	s := start(t, b)
+	publish(t, b, events.TypeAuthorized, "github", "t1")
+	publish(t, b, events.TypeUnauthorized, "github", "t1")
+	before := s.becomes(t, "github", events.StatusUnauthenticated)
+	recreate(t, server, b, bus.StreamStatus)
+	publish(t, b, events.TypeForbidden, "github", "t1")
+	require.Eventually(t, func() bool { return s.workload(t, "github").Forbidden != nil }, 20*time.Second, 10*time.Millisecond)
+	after := s.workload(t, "github")
+	require.Equal(t, before.Incident, after.Incident, "the same observations make the same incident")
+	require.Equal(t, before.Since, after.Since)
+	require.Equal(t, []string{"running", "unauthenticated"}, changes(t, b, "github"))
+}
