@@ -17,7 +17,7 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 	s.start(t)
 	ask := func(code int, args ...string) string {
 		t.Helper()
-		p := call(t, "authwatch", append(args, "--api", "http://"+w.status)...)
+		p := authwatch(t, append(args, "--api", "http://"+w.status)...)
 		require.Equal(t, code, p.code(), "%s", p.stderr.String())
 		return p.stdout.String()
 	}
@@ -34,7 +34,7 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 	eventually(t, "the alert", func() bool { return len(w.webhook.kinds()) == 1 })
 
 	require.Regexp(t, `(?m)^github +unauthenticated .* 1 proxy +invalid_token$`, ask(1, "list", "--exit-code"))
-	require.Zero(t, call(t, "authwatch", "list", "--api", "http://"+w.status).code(), "only --exit-code makes it a failure")
+	require.Zero(t, authwatch(t, "list", "--api", "http://"+w.status).code(), "only --exit-code makes it a failure")
 	var list struct{ Workloads []events.Record }
 	require.NoError(t, json.Unmarshal([]byte(ask(0, "list", "-o", "json")), &list))
 	require.Len(t, list.Workloads, 1)
@@ -63,18 +63,18 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 	})
 	require.Empty(t, follow.stderr.String())
 
-	p := call(t, "authwatch", "show", "nobody", "--api", "http://"+w.status)
+	p := authwatch(t, "show", "nobody", "--api", "http://"+w.status)
 	require.Equal(t, 1, p.code())
 	require.Contains(t, p.stderr.String(), `no workload is called "nobody"`)
 	s.p.stop(t)
-	p = call(t, "authwatch", "list", "--api", "http://"+w.status)
+	p = authwatch(t, "list", "--api", "http://"+w.status)
 	require.Equal(t, 1, p.code())
 	require.Contains(t, p.stderr.String(), "is authwatch running")
 }
 
 func TestVersionIsOneLine(t *testing.T) {
 	t.Parallel()
-	p := call(t, "authwatch", "version")
+	p := authwatch(t, "version")
 	require.Zero(t, p.code())
 	require.Regexp(t, `^authwatch \S+\n$`, p.stdout.String())
 }

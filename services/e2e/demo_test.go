@@ -11,7 +11,7 @@ import (
 
 func TestTheDemoShowsTheFourStagesInOrderAndTheREADMEShowsTheDemo(t *testing.T) {
 	t.Parallel()
-	p := call(t, "authwatch", "demo", "--once", "--after", "2s")
+	p := authwatch(t, "demo", "--once", "--after", "2s")
 	require.Zero(t, p.code(), p.stderr.String())
 	out := p.stdout.String()
 	require.NotContains(t, out, "\x1b", "no colours in a pipe")

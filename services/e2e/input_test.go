@@ -33,7 +33,7 @@ func TestAWrongConfigurationEndsCheckAndRunWithOneLineThatSaysWhatToWrite(t *tes
 			file := filepath.Join(t.TempDir(), "authwatch.yaml")
 			write(t, file, c.yaml)
 			for _, command := range []string{"check", "run"} {
-				p := call(t, "authwatch", command, "-c", file)
+				p := authwatch(t, command, "-c", file)
 				require.Equal(t, 2, p.code(), "%s: %s", command, p.stderr.String())
 				require.Empty(t, p.stdout.String())
 				text := strings.TrimSuffix(p.stderr.String(), "\n")
@@ -54,7 +54,7 @@ func TestAListenerInUseEndsRunWithTheLineOfItsAddress(t *testing.T) {
 	taken, err := lc.Listen(t.Context(), "tcp", w.proxy)
 	require.NoError(t, err)
 	defer taken.Close()
-	p := call(t, "authwatch", "run", "-c", file)
+	p := authwatch(t, "run", "-c", file)
 	require.Equal(t, 2, p.code(), p.stderr.String())
 	log := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
 	require.Contains(t, log[len(log)-1], "authwatch.yaml:4: proxy.listen: cannot listen on "+w.proxy+": in use")
@@ -71,7 +71,7 @@ func TestWrongUsageIsOneLineAndExitCodeTwo(t *testing.T) {
 		{"list -o yaml", "write text or json"},
 		{"list --api localhost", "not an address"},
 	} {
-		p := call(t, "authwatch", strings.Fields(c.args)...)
+		p := authwatch(t, strings.Fields(c.args)...)
 		require.Equal(t, 2, p.code(), c.args)
 		require.Empty(t, p.stdout.String())
 		require.Contains(t, p.stderr.String(), c.want)
@@ -100,7 +100,7 @@ func TestABrokenTokenStopsNothingAndHealsWhenTheFileBecomesGood(t *testing.T) {
 				write(t, w.tokenFile, c.content)
 			}
 
-			check := call(t, "authwatch", "check", "-c", file)
+			check := authwatch(t, "check", "-c", file)
 			require.Equal(t, 1, check.code(), check.stderr.String())
 			for _, part := range []string{"github", w.tokenFile, c.want} {
 				require.Contains(t, check.stdout.String()+check.stderr.String(), part)
@@ -119,7 +119,7 @@ func TestABrokenTokenStopsNothingAndHealsWhenTheFileBecomesGood(t *testing.T) {
 			client.Close()
 			w.awaitStatus(t, events.StatusRunning)
 			p.stop(t)
-			check = call(t, "authwatch", "check", "-c", file)
+			check = authwatch(t, "check", "-c", file)
 			require.Zero(t, check.code(), check.stderr.String())
 			w.leaks(t, map[string]string{"output": p.stdout.String() + p.stderr.String() + check.stdout.String()})
 		})

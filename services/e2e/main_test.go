@@ -22,7 +22,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	bin = dir
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator),
 		"github.com/authwatch/authwatch/services/cmd/authwatch",

@@ -33,7 +33,7 @@ func TestOneDeathIsToldOnceByThreeServicesAndABroker(t *testing.T) {
 	require.NoError(t, os.Mkdir(store, 0o700))
 	start(t, "nats-server", "-js", "-sd", store, "-a", host, "-p", port)
 	s := &threeProcesses{world: w, file: w.configure(t, `nats: {url: "nats://`+w.nats+`"}`)}
-	provision := call(t, "authwatch", "provision", "-c", s.file)
+	provision := authwatch(t, "provision", "-c", s.file)
 	require.Zero(t, provision.code(), provision.stderr.String())
 	tellOneDeath(t, w, s)
 }
@@ -41,6 +41,7 @@ func TestOneDeathIsToldOnceByThreeServicesAndABroker(t *testing.T) {
 // tellOneDeath is the whole path once: a token dies under load, the process is
 // killed meanwhile, and a new token heals.
 func tellOneDeath(t *testing.T, w *world, s system) {
+	t.Helper()
 	s.start(t)
 	client := demo.NewClient(w.endpoint())
 	defer client.Close()

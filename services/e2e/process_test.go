@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -50,7 +52,7 @@ type process struct {
 // start runs a binary that ends with the test at the latest.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(filepath.Join(bin, name), args...), ended: make(chan struct{})} //nolint:noctx // it is ended by signals
+	p := &process{cmd: exec.Command(filepath.Join(bin, name), args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	require.NoError(t, p.cmd.Start())
@@ -91,10 +93,10 @@ func (p *process) wait(t *testing.T) {
 
 func (p *process) code() int { return p.cmd.ProcessState.ExitCode() }
 
-// call runs a binary to its end.
-func call(t *testing.T, name string, args ...string) *process {
+// authwatch runs a command to its end.
+func authwatch(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := start(t, name, args...)
+	p := start(t, "authwatch", args...)
 	p.wait(t)
 	return p
 }
@@ -102,10 +104,12 @@ func call(t *testing.T, name string, args ...string) *process {
 // ready waits until the admin listener at address says so.
 func (p *process) ready(t *testing.T, address string) {
 	t.Helper()
+	ended := false
 	eventually(t, "ready: "+address, func() bool {
 		select {
 		case <-p.ended:
-			require.Fail(t, "the process has ended", p.stderr.String())
+			ended = true
+			return true
 		default:
 		}
 		resp, err := get(t.Context(), "http://"+address+"/readyz")
@@ -115,6 +119,7 @@ func (p *process) ready(t *testing.T, address string) {
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
+	require.False(t, ended, "the process has ended: %s", p.stderr.String())
 }
 
 func get(ctx context.Context, url string) (*http.Response, error) {
@@ -130,16 +135,27 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
 }
 
+// port is the last one given out. Below 32768 the system gives none to clients,
+// so that an address is still free when the process is started again.
+var port = newPort()
+
+func newPort() *atomic.Int32 {
+	var p atomic.Int32
+	p.Store(20000 + int32(os.Getpid()%500)*20) // away from a test that runs beside this one
+	return &p
+}
+
 // freeAddresses returns n addresses that nobody listens on.
 func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
-	addresses := make([]string, n)
-	for i := range addresses {
+	var addresses []string
+	for len(addresses) < n {
+		address := fmt.Sprintf("127.0.0.1:%d", port.Add(1))
 		var lc net.ListenConfig
-		l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close()
-		addresses[i] = l.Addr().String()
+		if l, err := lc.Listen(t.Context(), "tcp", address); err == nil {
+			require.NoError(t, l.Close())
+			addresses = append(addresses, address)
+		}
 	}
 	return addresses
 }

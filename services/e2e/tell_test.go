@@ -19,7 +19,7 @@ func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
 	s := &oneProcess{world: w, file: w.configure(t, "nats: {}")}
 	do := func(code int, args ...string) string {
 		t.Helper()
-		p := call(t, "authwatch", append(args, "-c", s.file)...)
+		p := authwatch(t, append(args, "-c", s.file)...)
 		require.Equal(t, code, p.code(), "%s", p.stderr.String())
 		return p.stdout.String() + p.stderr.String()
 	}
@@ -60,7 +60,7 @@ func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
 	s.start(t)
 	do := func(code int, args ...string) string {
 		t.Helper()
-		p := call(t, "authwatch", append(args, "-c", s.file)...)
+		p := authwatch(t, append(args, "-c", s.file)...)
 		require.Equal(t, code, p.code(), "%s", p.stderr.String())
 		return p.stdout.String() + p.stderr.String()
 	}
@@ -89,17 +89,17 @@ func TestATokenCanBeTriedBeforeItIsUsed(t *testing.T) {
 	candidate := filepath.Join(w.dir, "candidate")
 	write(t, candidate, secondToken+"\n")
 
-	good := call(t, "authwatch", "try", "github", "-c", file)
+	good := authwatch(t, "try", "github", "-c", file)
 	require.Zero(t, good.code(), good.stderr.String())
 	require.Regexp(t, `^github: accepted, token [0-9a-f]{12}: POST \S+ answered 200\n$`, good.stdout.String())
-	bad := call(t, "authwatch", "try", "github", "-c", file, "--token-file", candidate)
+	bad := authwatch(t, "try", "github", "-c", file, "--token-file", candidate)
 	require.Equal(t, 1, bad.code())
 	require.Contains(t, bad.stderr.String(), "github: rejected: ")
 	require.Contains(t, bad.stderr.String(), "invalid_token")
-	require.Zero(t, call(t, "authwatch", "check", "-c", file, "--online").code())
+	require.Zero(t, authwatch(t, "check", "-c", file, "--online").code())
 	w.upstream.Accept("")
-	require.Equal(t, 1, call(t, "authwatch", "check", "-c", file, "--online").code())
-	unknown := call(t, "authwatch", "try", "gitub", "-c", file)
+	require.Equal(t, 1, authwatch(t, "check", "-c", file, "--online").code())
+	unknown := authwatch(t, "try", "gitub", "-c", file)
 	require.Equal(t, 2, unknown.code())
 	require.Contains(t, unknown.stderr.String(), `did you mean "github"?`)
 	for _, p := range []*process{good, bad, unknown} {

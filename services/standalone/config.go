@@ -67,7 +67,7 @@ func Load(file string) (Config, error) {
 }
 
 func (n *NATS) validate() []config.Problem {
-	problems := n.Config.Validate()
+	problems := n.Validate()
 	fail := func(path, text string) { problems = append(problems, config.Problem{Path: path, Text: text}) }
 	switch {
 	case n.URL != "" && n.Listen != "":
@@ -106,8 +106,10 @@ func fixed(before, after Config) []string {
 		name string
 		a, b any
 	}{
-		{"nats", before.NATS, after.NATS}, {"data_dir", before.DataDir, after.DataDir},
-		{"status", before.Status, after.Status}, {"notifier", before.Notifier, after.Notifier},
+		{"nats", before.NATS, after.NATS},
+		{"data_dir", before.DataDir, after.DataDir},
+		{"status", before.Status, after.Status},
+		{"notifier", before.Notifier, after.Notifier},
 	} {
 		if !reflect.DeepEqual(section.a, section.b) {
 			names = append(names, section.name)

@@ -26,7 +26,7 @@ status: {listen: "127.0.0.1:0", admin_listen: ""}
 notifier: {admin_listen: ""}
 `, text, t.TempDir()))
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // the cleanup waits for the end
 	ended := make(chan error, 1)
 	app := standalone.New(standalone.Options{Config: cfg, Log: slog.New(slog.DiscardHandler)})
 	go func() { ended <- app.Run(ctx) }()
@@ -37,7 +37,7 @@ notifier: {admin_listen: ""}
 	return cfg
 }
 
-func connect(t *testing.T, cfg standalone.Config) *bus.Bus {
+func connect(t *testing.T, cfg standalone.Config) {
 	t.Helper()
 	var b *bus.Bus
 	require.Eventually(t, func() bool {
@@ -50,7 +50,6 @@ func connect(t *testing.T, cfg standalone.Config) *bus.Bus {
 		_, err := b.Bucket(bus.BucketSilences).Put(t.Context(), "a", []byte("b"))
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond)
-	return b
 }
 
 func TestTheBrokerHasASocketForItsUserAndNoPort(t *testing.T) {

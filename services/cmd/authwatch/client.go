@@ -68,8 +68,7 @@ func (c *client) ask(ctx context.Context, path string, header http.Header) (*htt
 	req.Header = header.Clone()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err
 		}
 		return nil, fmt.Errorf("ask %s: %w; is authwatch running, and is --api its status.listen?", c.base, err)
@@ -96,7 +95,7 @@ type frame struct {
 
 // feed reads the events after the one named, or new ones only, until ctx or the
 // connection ends. It calls opened once the server has answered.
-func (c *client) feed(ctx context.Context, after string, opened func(), each func(frame) error) error {
+func (c *client) feed(ctx context.Context, after string, opened func(), each func(frame)) error {
 	header := http.Header{}
 	if after != "" {
 		header.Set("Last-Event-ID", after)
@@ -119,9 +118,7 @@ func (c *client) feed(ctx context.Context, after string, opened func(), each fun
 		case field == "data":
 			f.data = append(f.data, value...)
 		case lines.Text() == "" && len(f.data) > 0:
-			if err := each(f); err != nil {
-				return err
-			}
+			each(f)
 			f.data = nil
 		}
 	}

@@ -43,8 +43,14 @@ func printPending(p *terminal.Printer, all []notifier.Delivery, now time.Time) {
 		return
 	}
 	rows := [][]terminal.Cell{{
-		{Text: "RECEIVER", Style: p.Dim}, {Text: "STATE", Style: p.Dim}, {Text: "KIND", Style: p.Dim}, {Text: "SINCE", Style: p.Dim},
-		{Text: "ATTEMPTS", Style: p.Dim}, {Text: "WORKLOADS", Style: p.Dim}, {Text: "ID", Style: p.Dim}, {Text: "ERROR", Style: p.Dim},
+		{Text: "RECEIVER", Style: p.Dim},
+		{Text: "STATE", Style: p.Dim},
+		{Text: "KIND", Style: p.Dim},
+		{Text: "SINCE", Style: p.Dim},
+		{Text: "ATTEMPTS", Style: p.Dim},
+		{Text: "WORKLOADS", Style: p.Dim},
+		{Text: "ID", Style: p.Dim},
+		{Text: "ERROR", Style: p.Dim},
 	}}
 	for _, d := range all {
 		style := p.Yellow
@@ -52,8 +58,14 @@ func printPending(p *terminal.Printer, all []notifier.Delivery, now time.Time) {
 			style = p.Red
 		}
 		rows = append(rows, []terminal.Cell{
-			{Text: d.Receiver, Style: p.Bold}, {Text: d.State, Style: style}, {Text: d.Kind}, {Text: ago(now, d.Created)},
-			{Text: fmt.Sprint(d.Attempts)}, {Text: shortList(d.Workloads)}, {Text: d.ID}, {Text: terminal.Clean(d.Error)},
+			{Text: d.Receiver, Style: p.Bold},
+			{Text: d.State, Style: style},
+			{Text: d.Kind},
+			{Text: ago(now, d.Created)},
+			{Text: fmt.Sprint(d.Attempts)},
+			{Text: shortList(d.Workloads)},
+			{Text: d.ID},
+			{Text: terminal.Clean(d.Error)},
 		})
 	}
 	p.Table(rows)

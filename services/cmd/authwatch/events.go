@@ -80,15 +80,12 @@ func (p changePrinter) stored(ctx context.Context, ask *client) error {
 func (p changePrinter) follow(ctx context.Context, ask *client) error {
 	connected, last := false, ""
 	for {
-		err := ask.feed(ctx, last, func() { connected = true }, func(f frame) error {
+		err := ask.feed(ctx, last, func() { connected = true }, func(f frame) {
 			last = f.id
-			return p.event(f.data)
+			p.event(f.data)
 		})
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case !connected:
-			return err
+		if ctx.Err() != nil || !connected {
+			return interrupted(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -98,22 +95,29 @@ func (p changePrinter) follow(ctx context.Context, ask *client) error {
 	}
 }
 
-func (p changePrinter) event(raw []byte) error {
+// interrupted is nil where err only says that the user wants to stop.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// event prints one event. What it cannot read comes from a later version, and is
+// not its to judge.
+func (p changePrinter) event(raw []byte) {
 	var e struct {
 		Type string        `json:"type"`
 		Data events.Record `json:"data"`
 	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return nil // not ours to judge: a later version may send more
-	}
+	err := json.Unmarshal(raw, &e)
 	switch {
-	case e.Type != events.TypeStatusChanged && !p.all:
+	case err != nil, e.Type != events.TypeStatusChanged && !p.all:
 	case p.json:
 		p.Line("%s", raw)
 	default:
 		p.change(e.Data)
 	}
-	return nil
 }
 
 func (p changePrinter) change(r events.Record) {

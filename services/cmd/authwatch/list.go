@@ -57,13 +57,19 @@ func printList(p *terminal.Printer, workloads []api.Workload, now time.Time) {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Workload, b.Workload))
 	})
 	rows := [][]terminal.Cell{{
-		{Text: "WORKLOAD", Style: p.Dim}, {Text: "STATUS", Style: p.Dim}, {Text: "SINCE", Style: p.Dim},
-		{Text: "SERVED BY", Style: p.Dim}, {Text: "REASON", Style: p.Dim},
+		{Text: "WORKLOAD", Style: p.Dim},
+		{Text: "STATUS", Style: p.Dim},
+		{Text: "SINCE", Style: p.Dim},
+		{Text: "SERVED BY", Style: p.Dim},
+		{Text: "REASON", Style: p.Dim},
 	}}
 	for _, w := range workloads {
 		rows = append(rows, []terminal.Cell{
-			{Text: terminal.Clean(w.Workload), Style: p.Bold}, {Text: statusText(w), Style: statusStyle(p, w)},
-			{Text: ago(now, w.Since)}, {Text: servedBy(w)}, {Text: reason(w)},
+			{Text: terminal.Clean(w.Workload), Style: p.Bold},
+			{Text: statusText(w), Style: statusStyle(p, w)},
+			{Text: ago(now, w.Since)},
+			{Text: servedBy(w)},
+			{Text: reason(w)},
 		})
 	}
 	p.Table(rows)

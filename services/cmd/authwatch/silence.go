@@ -79,13 +79,19 @@ func silenceList(o *options) *cobra.Command {
 			return nil
 		}
 		rows := [][]terminal.Cell{{
-			{Text: "ID", Style: p.Dim}, {Text: "UNTIL", Style: p.Dim}, {Text: "MATCHES", Style: p.Dim},
-			{Text: "BY", Style: p.Dim}, {Text: "COMMENT", Style: p.Dim},
+			{Text: "ID", Style: p.Dim},
+			{Text: "UNTIL", Style: p.Dim},
+			{Text: "MATCHES", Style: p.Dim},
+			{Text: "BY", Style: p.Dim},
+			{Text: "COMMENT", Style: p.Dim},
 		}}
 		for _, s := range all {
 			rows = append(rows, []terminal.Cell{
-				{Text: s.ID}, {Text: clock(s.Until)}, {Text: terminal.Clean(matchText(s.Match))},
-				{Text: terminal.Clean(s.By)}, {Text: terminal.Clean(s.Comment)},
+				{Text: s.ID},
+				{Text: clock(s.Until)},
+				{Text: terminal.Clean(matchText(s.Match))},
+				{Text: terminal.Clean(s.By)},
+				{Text: terminal.Clean(s.Comment)},
 			})
 		}
 		p.Table(rows)

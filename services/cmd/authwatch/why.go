@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -60,9 +61,7 @@ func printMerged(p *terminal.Printer, record json.RawMessage, lists ...json.RawM
 		if err := json.Unmarshal(list, &members); err != nil {
 			return err
 		}
-		for name, value := range members {
-			merged[name] = value
-		}
+		maps.Copy(merged, members)
 	}
 	raw, err := json.Marshal(merged)
 	if err != nil {
@@ -119,7 +118,8 @@ func printTimeline(p *terminal.Printer, past []events.Record) {
 		w := api.Workload{Record: r}
 		rows = append(rows, []terminal.Cell{
 			{Text: "  " + clock(r.Since), Style: p.Dim},
-			{Text: statusText(w), Style: statusStyle(p, w)}, {Text: terminal.Clean(r.Reason)},
+			{Text: statusText(w), Style: statusStyle(p, w)},
+			{Text: terminal.Clean(r.Reason)},
 		})
 	}
 	p.Table(rows)
@@ -138,8 +138,10 @@ func printDeliveries(p *terminal.Printer, told []api.Delivery) {
 			outcome, style = "failed: "+terminal.Clean(d.Error), p.Red
 		}
 		rows = append(rows, []terminal.Cell{
-			{Text: "  " + clock(d.Time), Style: p.Dim}, {Text: terminal.Clean(d.Receiver)},
-			{Text: terminal.Clean(d.Kind)}, {Text: outcome, Style: style},
+			{Text: "  " + clock(d.Time), Style: p.Dim},
+			{Text: terminal.Clean(d.Receiver)},
+			{Text: terminal.Clean(d.Kind)},
+			{Text: outcome, Style: style},
 		})
 	}
 	p.Table(rows)

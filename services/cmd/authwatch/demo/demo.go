@@ -42,7 +42,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	d := &demo{Options: o, narrator: newNarrator(o.Out), dir: dir, tokenFile: filepath.Join(dir, "token")}
 	ctx, cancel := context.WithCancel(ctx)
 	stopped, err := d.bringUp(ctx)
@@ -85,14 +85,14 @@ func (d *demo) bringUp(ctx context.Context) (<-chan struct{}, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", d.upstream)
 	mux.Handle("/alerts", webhook)
-	remote, err := listen("127.0.0.1:9400")
+	remote, err := listen(ctx, "127.0.0.1:9400")
 	if err != nil {
 		return nil, err
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(remote) }()
 
-	app, err := d.services(remote.Addr().String())
+	app, err := d.services(ctx, remote.Addr().String())
 	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
@@ -110,8 +110,8 @@ func (d *demo) bringUp(ctx context.Context) (<-chan struct{}, error) {
 }
 
 // services returns authwatch as `authwatch run -c FILE` would start it.
-func (d *demo) services(remote string) (*standalone.App, error) {
-	file, err := d.configure(remote)
+func (d *demo) services(ctx context.Context, remote string) (*standalone.App, error) {
+	file, err := d.configure(ctx, remote)
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +156,11 @@ func (d *demo) call(ctx context.Context) {
 func newToken() string { return "demo-" + rand.Text() }
 
 // listen opens address, or a free port where it is taken.
-func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return net.Listen("tcp", "127.0.0.1:0")
+		return lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	return l, nil
 }

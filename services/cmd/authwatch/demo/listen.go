@@ -15,14 +15,20 @@ func (d *demo) listenTo(ctx context.Context) {
 		return
 	}
 	defer b.Close()
-	go func() { _ = b.Follow(ctx, bus.StreamAuth, "auth.>", 1, d.observation) }()
-	_ = b.Follow(ctx, bus.StreamStatus, events.TypeStatusChanged+".>", 1, d.transition)
+	go d.follow(ctx, b, bus.StreamAuth, "auth.>", d.observation)
+	d.follow(ctx, b, bus.StreamStatus, events.TypeStatusChanged+".>", d.transition)
+}
+
+func (d *demo) follow(ctx context.Context, b *bus.Bus, stream, filter string, fn func(bus.Message) error) {
+	if err := b.Follow(ctx, stream, filter, 1, fn); err != nil && ctx.Err() == nil {
+		d.tell(moment{kind: failed, text: err.Error()})
+	}
 }
 
 func (d *demo) observation(m bus.Message) error {
 	o, err := events.ParseObservation(m.Event)
 	if err != nil {
-		return nil
+		return err
 	}
 	text := m.Subject
 	if r := o.Response; r != nil && r.Challenge != nil {
@@ -39,7 +45,7 @@ func (d *demo) observation(m bus.Message) error {
 func (d *demo) transition(m bus.Message) error {
 	r, err := events.ParseStatus(m.Event)
 	if err != nil {
-		return nil
+		return err
 	}
 	text := string(r.Status)
 	if r.Previous != "" {

@@ -125,6 +125,6 @@ func since(at, zero time.Time) string {
 }
 
 // chapter prints a line that stands out between two parts of the story.
-func (n *narrator) chapter(format string, args ...any) {
-	n.Line("\n%s\n", n.Bold(fmt.Sprintf(format, args...)))
+func (n *narrator) chapter(text string) {
+	n.Line("\n%s\n", n.Bold(text))
 }

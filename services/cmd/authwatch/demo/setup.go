@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -13,16 +14,20 @@ type addresses struct {
 
 const usualStatus = "127.0.0.1:8081"
 
-func chooseAddresses() (addresses, error) {
+func chooseAddresses(ctx context.Context) (addresses, error) {
 	var a addresses
 	for _, one := range []struct {
 		address *string
 		usual   string
 	}{
-		{&a.NATS, "127.0.0.1:4222"}, {&a.Proxy, "127.0.0.1:8080"}, {&a.ProxyAdmin, "127.0.0.1:9080"},
-		{&a.Status, usualStatus}, {&a.StatusAdmin, "127.0.0.1:9081"}, {&a.NotifierAdmin, "127.0.0.1:9082"},
+		{&a.NATS, "127.0.0.1:4222"},
+		{&a.Proxy, "127.0.0.1:8080"},
+		{&a.ProxyAdmin, "127.0.0.1:9080"},
+		{&a.Status, usualStatus},
+		{&a.StatusAdmin, "127.0.0.1:9081"},
+		{&a.NotifierAdmin, "127.0.0.1:9082"},
 	} {
-		l, err := listen(one.usual)
+		l, err := listen(ctx, one.usual)
 		if err != nil {
 			return a, err
 		}
@@ -54,8 +59,8 @@ notifier:
 `))
 
 // configure writes the configuration file that the services are started with.
-func (d *demo) configure(remote string) (file string, err error) {
-	if d.addresses, err = chooseAddresses(); err != nil {
+func (d *demo) configure(ctx context.Context, remote string) (file string, err error) {
+	if d.addresses, err = chooseAddresses(ctx); err != nil {
 		return "", err
 	}
 	file = filepath.Join(d.dir, "authwatch.yaml")

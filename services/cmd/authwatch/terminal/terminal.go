@@ -36,14 +36,24 @@ func isTerminal(w io.Writer) bool {
 }
 
 // Line prints one line.
-func (p *Printer) Line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+//
+// Errors are not reported: whoever reads along has gone, and the work goes on.
+func (p *Printer) Line(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
 
-// Bold, Dim, Red, Green and Yellow return s as it has to be written to look so.
-func (p *Printer) Bold(s string) string   { return p.style("1", s) }
-func (p *Printer) Dim(s string) string    { return p.style("2", s) }
-func (p *Printer) Red(s string) string    { return p.style("31;1", s) }
-func (p *Printer) Green(s string) string  { return p.style("32", s) }
+// Bold is for names and headings.
+func (p *Printer) Bold(s string) string { return p.style("1", s) }
+
+// Dim is for what only frames the rest.
+func (p *Printer) Dim(s string) string { return p.style("2", s) }
+
+// Red is for what needs a person.
+func (p *Printer) Red(s string) string { return p.style("31;1", s) }
+
+// Yellow is for what may need one soon.
 func (p *Printer) Yellow(s string) string { return p.style("33", s) }
+
+// Green is for what is as it should be.
+func (p *Printer) Green(s string) string { return p.style("32", s) }
 
 func (p *Printer) style(code, s string) string {
 	if !p.colour || s == "" {
