@@ -76,6 +76,7 @@ func New(o Options) (*Service, error) {
 // Run leads or stands by until ctx ends; then it finishes the attempts under way
 // and gives the lease back.
 func (s *Service) Run(ctx context.Context) error {
+	s.bus.Needs(events.TypeAlertDelivered+".*", events.TypeAlertFailed+".*")
 	return s.lease.run(ctx, func(stop, ctx context.Context) error {
 		session, err := s.newSession(ctx)
 		if err != nil {

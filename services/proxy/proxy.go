@@ -121,6 +121,8 @@ type running struct {
 // publishes what it still holds, each for a few seconds.
 func (p *Proxy) Run(ctx context.Context) error {
 	defer p.home.close()
+	p.o.Bus.Needs(events.TypeUnauthorized+".*", events.TypeAuthorized+".*", events.TypeForbidden+".*",
+		events.TypeLoaded+".*", events.TypeMissing+".*", events.TypeExpiring+".*")
 	// Parts stop one after the other, so none lives on ctx itself.
 	alive := context.WithoutCancel(ctx)
 	work, stopWork := context.WithCancel(alive)
