@@ -4,6 +4,8 @@ package page
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -90,6 +92,48 @@ func TestPageSaysThatItLostItsServer(t *testing.T) {
 	require.Contains(t, text(ctx, t, "#lost"), "Not connected")
 	require.Contains(t, text(ctx, t, ".card"), "github", "what was known stays")
 	shot(ctx, t, "list-disconnected", 1280, 900, "light")
+}
+
+func TestPageComesBackWithItsServer(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	f.put(t, workload("github", events.StatusRunning, time.Hour))
+	s := httptest.NewServer(f.handler(t))
+	ctx := browser(t)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+	address := s.Listener.Addr().String()
+	s.CloseClientConnections()
+	s.Listener.Close()
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.live.off`))))
+	f.put(t, dead("github", 0))
+
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	require.NoError(t, err)
+	again := &httptest.Server{Listener: l, Config: &http.Server{Handler: f.handler(t), ReadHeaderTimeout: time.Second}}
+	again.Start()
+	t.Cleanup(func() { again.CloseClientConnections(); again.Close() })
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.live.on`)), chromedp.WaitVisible(chromedp.CSS(`.card.bad`))))
+	require.True(t, evaluate[bool](ctx, t, `document.getElementById("lost").hidden`))
+}
+
+func TestFocusStaysWhereItIsWhenThePageChanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	f.fleet(t, 20)
+	s := serve(t, f)
+	ctx := browser(t)
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL), chromedp.WaitVisible(chromedp.CSS(`.live.on`))))
+	evaluate[any](ctx, t, `document.getElementById("w-service-0003").focus()`)
+	f.put(t, dead("service-0007", 0))
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`.card.bad`))))
+	require.Equal(t, "w-service-0003", evaluate[string](ctx, t, `document.activeElement.id`))
+
+	evaluate[any](ctx, t, `document.getElementById("name").focus()`)
+	require.NoError(t, chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS(`#name`), "service-00")))
+	f.put(t, dead("service-0008", 0))
+	require.NoError(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`#w-service-0008`)), chromedp.WaitVisible(chromedp.CSS(`.card + .card`))))
+	require.Equal(t, "service-00", evaluate[string](ctx, t, `document.getElementById("name").value`), "what is being typed stays")
+	require.Equal(t, "name", evaluate[string](ctx, t, `document.activeElement.id`))
 }
 
 func TestPageWorksWithoutJavaScript(t *testing.T) {

@@ -41,11 +41,11 @@
     const next = fresh.getElementById("content");
     const content = document.getElementById("content");
     if (!next) return;
+    const focused = content.contains(document.activeElement) ? document.activeElement.id : "";
+    const y = scrollY;
     const typed = content.querySelector(".filter");
     const there = next.querySelector(".filter");
     if (typed && there && busy()) there.replaceWith(typed);
-    const focused = document.activeElement && content.contains(document.activeElement) ? document.activeElement.id : "";
-    const y = scrollY;
     content.replaceChildren(...next.childNodes);
     document.title = fresh.title;
     times();
