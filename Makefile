@@ -12,6 +12,8 @@ GOVULNCHECK   := $(BIN)/govulncheck-$(VULN_VERSION)
 AXE           := $(BIN)/axe-core-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 LDFLAGS       := -s -w -X github.com/authwatch/authwatch/services/internal/process.version=$(VERSION)
 
+STACK_TEST    := go test -count=1 -timeout 20m -tags stack -v ./services/e2e/stack
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -36,6 +38,14 @@ page-test: $(AXE) ## the page in a real browser; needs chromium and npm
 
 $(AXE):
 	npm install --silent --no-audit --no-fund --no-save --prefix $(BIN)/axe-core-$(AXE_VERSION) axe-core@$(AXE_VERSION)
+
+.PHONY: images
+images: ## container images of every program; needs Docker
+	VERSION=$(VERSION) docker compose --profile demo build
+
+.PHONY: stack-test
+stack-test: ## the compose stack as it ships; needs Docker, or root on Debian
+	@if docker version >/dev/null 2>&1; then $(STACK_TEST); else .ci/stack $(STACK_TEST); fi
 
 .PHONY: soak
 soak: ## every test, in its long form
