@@ -99,7 +99,7 @@ func (w *worker) test(stop, ctx context.Context) events.Receipt {
 
 func (w *worker) replay(id string) int {
 	w.mu.Lock()
-	n := w.lane.Replay(id, w.clock.Now())
+	n := w.lane.Replay(id)
 	w.mu.Unlock()
 	w.ring()
 	return n

@@ -1,7 +1,6 @@
 package notifier
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -142,7 +141,8 @@ func TestAHashFollowsTheConfigurationAndGivesNothingAway(t *testing.T) {
 	t.Parallel()
 	a := receiver.Config{Name: "a", Webhook: &receiver.Webhook{URL: "https://x/s3cret"}}
 	b := receiver.Config{Name: "a", Webhook: &receiver.Webhook{URL: "https://x/other"}}
-	require.Equal(t, a.Hash(), a.Hash())
+	again := a
+	require.Equal(t, a.Hash(), again.Hash())
 	require.NotEqual(t, a.Hash(), b.Hash())
-	require.False(t, strings.Contains(a.Hash(), "s3cret"))
+	require.NotContains(t, a.Hash(), "s3cret")
 }

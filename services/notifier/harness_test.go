@@ -152,6 +152,7 @@ func (s *stage) start(c Config, opts ...func(*Options)) (n *Service, stop func()
 }
 
 func testLog(t *testing.T) *slog.Logger {
+	t.Helper()
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 

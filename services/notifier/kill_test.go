@@ -65,7 +65,7 @@ func spawn(t *testing.T, c child) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(c)
 	require.NoError(t, err)
-	cmd := exec.Command(os.Args[0]) //nolint:noctx // it is killed, and waited for
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), envChild+"="+string(text))
 	cmd.Stderr = t.Output()
 	require.NoError(t, cmd.Start())

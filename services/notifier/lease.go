@@ -24,7 +24,7 @@ var errLeaseLost = errors.New("another notifier leads")
 
 // lease elects the leader.
 type lease struct {
-	bucket bucket
+	bucket *bus.Bucket
 	holder string // unique to this process
 	log    *slog.Logger
 }
@@ -39,14 +39,9 @@ func (l *lease) run(ctx context.Context, lead func(stop, ctx context.Context) er
 		}
 		l.log.Info("leading", "holder", l.holder)
 		err := l.hold(ctx, revision, lead)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		if err != nil && ctx.Err() == nil {
 			l.log.Warn("no longer leading", "err", err)
-			if !pause(ctx, leaseRenew) {
-				return nil
-			}
+			pause(ctx, leaseRenew)
 		}
 	}
 	return nil

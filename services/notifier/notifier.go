@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -38,7 +37,6 @@ type Service struct {
 	metrics *metrics
 
 	session atomic.Pointer[session] // while this replica leads
-	leading atomic.Bool
 }
 
 // New makes a notifier of a configuration without problems. It starts nothing.
@@ -47,7 +45,7 @@ func New(o Options) (*Service, error) {
 		return nil, fmt.Errorf("notifier: %w", ps[0])
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Instance == "" {
 		o.Instance, _ = os.Hostname()
@@ -78,7 +76,7 @@ func New(o Options) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	s.bus.Needs(events.TypeAlertDelivered+".*", events.TypeAlertFailed+".*")
 	return s.lease.run(ctx, func(stop, ctx context.Context) error {
-		session, err := s.newSession(ctx)
+		session, err := s.newSession()
 		if err != nil {
 			return err
 		}

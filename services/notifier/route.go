@@ -14,10 +14,11 @@ func (m Match) matches(rec events.Record) bool {
 	if !glob(m.Workload, rec.Workload) {
 		return false
 	}
-	if len(m.Status) > 0 && !slices.Contains(m.Status, string(rec.Status)) {
+	status, reason := trouble(rec)
+	if len(m.Status) > 0 && !slices.Contains(m.Status, string(status)) {
 		return false
 	}
-	if len(m.Reason) > 0 && !slices.Contains(m.Reason, rec.Reason) {
+	if len(m.Reason) > 0 && !slices.Contains(m.Reason, reason) {
 		return false
 	}
 	for key, want := range m.Labels {
@@ -26,6 +27,27 @@ func (m Match) matches(rec events.Record) bool {
 		}
 	}
 	return true
+}
+
+// trouble is the bad status and the reason that a record is about: its own, or
+// while it is not bad, that of its incident. So a workload whose new token waits
+// for its first verdict, and one that recovered, stay with their route.
+func trouble(rec events.Record) (events.Status, string) {
+	reason := rec.Reason
+	switch {
+	case rec.Status.Bad():
+		return rec.Status, reason
+	case rec.Incident == "" && rec.LastIncident != nil:
+		reason = rec.LastIncident.Reason
+	case rec.Incident == "":
+		return rec.Status, reason
+	}
+	switch reason {
+	case events.ProblemNotFound, events.ProblemEmpty, events.ProblemMalformed,
+		events.ProblemUnread, events.ProblemRefused, events.ProblemFailed:
+		return events.StatusMissing, reason
+	}
+	return events.StatusUnauthenticated, reason
 }
 
 // all reports whether m matches every record.

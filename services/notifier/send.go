@@ -42,7 +42,7 @@ func (w *worker) send(stop, ctx context.Context, line <-chan staged) error {
 // drain lets the line run dry after a failure, so that nobody waits on it.
 func (w *worker) drain(line <-chan staged, err error) error {
 	go func() {
-		for range line { //nolint:revive // emptied on purpose
+		for range line {
 		}
 	}()
 	return err
@@ -128,7 +128,9 @@ func (w *worker) done(d *plan.Delivery, a plan.Answer) effect {
 	state, away, failed := w.lane.State(), w.lane.Away(now), d.Failed
 	e := effect{writes: w.lane.Done(d, a, now), state: w.lane.State()}
 	e.turned = away != w.lane.Away(now) || (state != e.state && (state == plan.Off || e.state == plan.Off))
-	e.failed = d.Failed && !failed
+	if e.failed = d.Failed && !failed; e.failed {
+		w.metrics.failed(w.config.Name, d.Kind)
+	}
 	w.why = a.Error
 	if a.Outcome == plan.Delivered {
 		w.proof = now

@@ -2,7 +2,6 @@ package notifier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -38,7 +37,7 @@ type known struct {
 	seq uint64
 }
 
-func (s *Service) newSession(ctx context.Context) (*session, error) {
+func (s *Service) newSession() (*session, error) {
 	n := &session{
 		Service: s,
 		workers: map[string]*worker{},
@@ -146,10 +145,7 @@ func (n *session) follow(ctx context.Context) error {
 		n.observe(m)
 		return nil
 	})
-	if ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("follow the status of the workloads: %w", err)
+	return ended(ctx, fmt.Errorf("follow the status of the workloads: %w", err))
 }
 
 // observe takes in one message of the STATUS stream.
@@ -246,8 +242,8 @@ func (n *session) saveCursor(ctx context.Context) error {
 
 // ended turns the end of a context into no error.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

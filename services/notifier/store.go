@@ -45,17 +45,9 @@ type cursor struct {
 // store is the DELIVERIES bucket, written with compare-and-set: a leader that
 // was replaced cannot write any more, and notices.
 type store struct {
-	bucket    bucket
+	bucket    *bus.Bucket
 	revisions *revisions
 	retry     func(ctx context.Context, attempt int) error // waits
-}
-
-// bucket is what a store needs of a [bus.Bucket].
-type bucket interface {
-	Get(ctx context.Context, key string) (bus.Entry, error)
-	Create(ctx context.Context, key string, value []byte) (uint64, error)
-	Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
-	Delete(ctx context.Context, key string) error
 }
 
 // put stores a value, however long the bus is away. Its errors are

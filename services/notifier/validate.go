@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -91,7 +92,7 @@ func (v *validation) fallback(at string, r receiver.Config, all []receiver.Confi
 	seen := []string{r.Name}
 	for next := r.Fallback; next != ""; {
 		if slices.Contains(seen, next) {
-			v.add(at, "the fallbacks go round in a circle: %s", chain(append(seen, next)))
+			v.add(at, "the fallbacks go round in a circle: %s", strings.Join(append(seen, next), " -> "))
 			return
 		}
 		seen = append(seen, next)
@@ -101,14 +102,6 @@ func (v *validation) fallback(at string, r receiver.Config, all []receiver.Confi
 		}
 		next = all[i].Fallback
 	}
-}
-
-func chain(names []string) string {
-	text := names[0]
-	for _, n := range names[1:] {
-		text += " -> " + n
-	}
-	return text
 }
 
 func (v *validation) route(at string, r Route) {

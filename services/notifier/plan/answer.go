@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -93,8 +94,7 @@ func (l *Lane) delivered(d *Delivery, a Answer, now time.Time) []Write {
 		d.Ref = a.Ref
 	}
 	var writes []Write
-	for i := len(d.Members) - 1; i >= 0; i-- { // the first one's row holds the delivery
-		m := d.Members[i]
+	for _, m := range slices.Backward(d.Members) { // the first one's row holds the delivery
 		l.tell(l.entries[m.Workload], m, d, now)
 		writes = append(writes, l.write(m.Workload))
 	}

@@ -53,6 +53,7 @@ type Settings struct {
 	Jitter   func() float64 // in [0,1); nil: none
 }
 
+// NewLane makes the lane of a receiver that has never been told of anything.
 func NewLane(s Settings) *Lane {
 	if s.Limit == nil {
 		s.Limit = rate.NewLimiter(rate.Inf, 1)

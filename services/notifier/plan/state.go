@@ -69,7 +69,7 @@ func (l *Lane) Lost(workload string, now time.Time) bool {
 
 // Replay attempts a delivery now, whatever was decided about waiting; all of
 // them where id is empty. It says how many there are.
-func (l *Lane) Replay(id string, now time.Time) int {
+func (l *Lane) Replay(id string) int {
 	n := 0
 	for _, d := range l.retries {
 		if id == "" || d.ID == id {

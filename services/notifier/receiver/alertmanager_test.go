@@ -117,7 +117,7 @@ func startAlertmanager(t *testing.T) string {
 	})
 	url := "http://" + address
 	require.Eventually(t, func() bool {
-		resp, err := http.Get(fmt.Sprintf("%s/-/ready", url)) //nolint:noctx // a probe
+		resp, err := http.Get(fmt.Sprintf("%s/-/ready", url))
 		if err != nil {
 			return false
 		}

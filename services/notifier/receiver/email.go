@@ -237,8 +237,7 @@ func replyCode(err error) int {
 	if errors.As(err, &send) && send.ErrorCode() > 0 {
 		return send.ErrorCode()
 	}
-	var reply *textproto.Error
-	if errors.As(err, &reply) {
+	if reply, ok := errors.AsType[*textproto.Error](err); ok {
 		return reply.Code
 	}
 	return 0

@@ -27,7 +27,7 @@ func digest(h hash.Hash, v reflect.Value) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			key := v.Type().Field(i).Tag.Get("yaml")
-			fmt.Fprintf(h, "%s\x00", key)
+			h.Write([]byte(key + "\x00"))
 			digest(h, v.Field(i))
 			if strings.HasSuffix(key, "_file") && v.Field(i).String() != "" {
 				content, _ := os.ReadFile(v.Field(i).String()) // unreadable is a value too
@@ -39,7 +39,7 @@ func digest(h hash.Hash, v reflect.Value) {
 			digest(h, v.Index(i))
 		}
 	default:
-		fmt.Fprintf(h, "%q\x00", fmt.Sprint(plainValue(v)))
+		h.Write([]byte(fmt.Sprint(plainValue(v)) + "\x00"))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -28,12 +29,13 @@ type caller struct {
 }
 
 func newCaller(o Options) *caller {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 2
 	return &caller{
 		now: o.Now,
 		client: &http.Client{
-			Transport:     t,
+			Transport: &http.Transport{
+				Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+				MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second,
+			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -65,9 +67,7 @@ func (c *caller) do(ctx context.Context, r call) plan.Answer {
 	if err != nil {
 		return plan.Answer{Outcome: plan.Refused, Error: "the URL is not valid"}
 	}
-	for k, v := range r.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, r.header)
 	req.Header.Set("User-Agent", "authwatch")
 	resp, err := c.client.Do(req)
 	if err != nil {
@@ -121,8 +121,7 @@ func reason(ctx context.Context, err error) string {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in time"
 	}
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	return oneLine(err.Error(), 200)

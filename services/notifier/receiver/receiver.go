@@ -3,7 +3,6 @@ package receiver
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -97,7 +96,7 @@ func New(c Config, o Options) (Receiver, error) {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Name = c.Name
 	return k.build(o), nil

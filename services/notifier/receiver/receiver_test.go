@@ -101,5 +101,12 @@ func sample(t *testing.T, kind string, open bool) Message {
 	return Message{}
 }
 
-func opened(t *testing.T) Message   { return sample(t, events.KindOpened, true) }
-func resolved(t *testing.T) Message { return sample(t, events.KindResolved, false) }
+func opened(t *testing.T) Message {
+	t.Helper()
+	return sample(t, events.KindOpened, true)
+}
+
+func resolved(t *testing.T) Message {
+	t.Helper()
+	return sample(t, events.KindResolved, false)
+}

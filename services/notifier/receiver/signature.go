@@ -19,7 +19,7 @@ import (
 // bytes, with or without the prefix "whsec_".
 func keys(secrets config.Secret) ([][]byte, error) {
 	var all [][]byte
-	for _, s := range strings.Fields(secrets.Reveal()) {
+	for s := range strings.FieldsSeq(secrets.Reveal()) {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
 		if err != nil {
 			return nil, errors.New(`is not base64; make one with "openssl rand -base64 32"`)

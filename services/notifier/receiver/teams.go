@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -55,9 +56,7 @@ func adaptiveCard(m Message) map[string]any {
 	}
 	block := func(text string, more map[string]any) map[string]any {
 		b := map[string]any{"type": "TextBlock", "text": cardEscape(text), "wrap": true}
-		for k, v := range more {
-			b[k] = v
-		}
+		maps.Copy(b, more)
 		return b
 	}
 	return map[string]any{
