@@ -18,8 +18,7 @@ const (
 	BucketDeliveries = "DELIVERIES"
 	BucketSilences   = "SILENCES"
 
-	DurableStatus   = "status-v1"
-	DurableNotifier = "notifier-v1"
+	DurableStatus = "status-v1"
 )
 
 const (
@@ -94,17 +93,12 @@ type durable struct {
 }
 
 // durables never give up on a message: their services end it, by acknowledging
-// it or by sending it to DEAD.
+// it or by sending it to DEAD. The notifier has none: it compares the newest
+// records with what it told, and needs no memory of what it read.
 func durables() []durable {
-	base := func(name, description, filter string) jetstream.ConsumerConfig {
-		return jetstream.ConsumerConfig{
-			Durable: name, Description: description, FilterSubject: filter,
-			DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-			AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending, Metadata: metadata(),
-		}
-	}
-	return []durable{
-		{StreamAuth, base(DurableStatus, "observations to the status service", "auth.>")},
-		{StreamStatus, base(DurableNotifier, "records to the notifier", "status.>")},
-	}
+	return []durable{{StreamAuth, jetstream.ConsumerConfig{
+		Durable: DurableStatus, Description: "observations to the status service", FilterSubject: "auth.>",
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending, Metadata: metadata(),
+	}}}
 }
