@@ -7,11 +7,9 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy/judge"
+	"github.com/authwatch/authwatch/services/proxy/probe"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
-
-// maxProbePause is where backing off ends while the credential stays rejected.
-const maxProbePause = 6 * time.Hour
 
 // probeIdle asks the upstream of a workload that nobody uses, so that a token
 // that dies unused is seen before the next client needs it.
@@ -19,64 +17,65 @@ func (w *workload) probeIdle(ctx context.Context) {
 	if w.cfg.Probe == nil || w.cfg.Probe.IdleAfter <= 0 {
 		return
 	}
-	idle := w.cfg.Probe.IdleAfter.Std()
 	w.used.CompareAndSwap(0, time.Now().UnixNano())
-	pause := idle
+	plan := probe.Schedule{IdleAfter: w.cfg.Probe.IdleAfter.Std()}
+	value := w.source.Current().Generation
 	for {
-		last := time.Unix(0, w.used.Load())
-		wait := time.Until(last.Add(pause))
-		if wait > 0 {
-			if !sleep(ctx, wait+rand.N(time.Second)) {
+		if g := w.source.Current().Generation; g != value {
+			value = g
+			plan.Renewed()
+		}
+		if wait := time.Until(plan.Next(time.Unix(0, w.used.Load()))); wait > 0 {
+			// Not at one stroke: the credential may be replaced meanwhile.
+			if !sleep(ctx, min(wait+rand.N(time.Second), probe.Soonest)) {
 				return
 			}
 			continue
 		}
-		w.used.Store(time.Now().UnixNano())
-		w.probe(ctx)
-		if w.watch.rejected() {
-			pause = min(2*pause, maxProbePause)
-		} else {
-			pause = idle
-		}
+		rejected := w.probe(ctx)
+		plan.Asked(time.Now(), rejected || w.watch.rejected())
 	}
 }
 
-func (w *workload) probe(ctx context.Context) {
+// probe asks once. It returns whether the credential was rejected; that is told
+// to the watch too, which may take its time to believe it.
+func (w *workload) probe(ctx context.Context) (rejected bool) {
 	s := w.source.Current()
 	if !s.Usable() {
-		return
+		return false
 	}
 	sent := time.Now()
-	a := ask(ctx, w.upstream, &w.cfg, s.Authorization())
+	a := ask(ctx, w.upstream, &w.cfg, s.Token)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
-	if a.err != nil {
-		if w.reach.failed(time.Now(), why(a.err)) {
+	if a.Err != nil {
+		if w.reach.failed(time.Now(), why(a.Err)) {
 			w.news()
 		}
-		return
+		return false
 	}
 	if w.reach.answered(time.Now()) {
 		w.news()
 	}
-	w.metrics.verdicts[a.verdict.Kind].Inc()
+	w.metrics.verdicts[a.Verdict.Kind].Inc()
 	kinds := map[verdict.Kind]judge.Verdict{
 		verdict.Accepted: judge.Accepted, verdict.Rejected: judge.Rejected, verdict.Forbidden: judge.Forbidden,
 	}
-	kind, ok := kinds[a.verdict.Kind]
+	kind, ok := kinds[a.Verdict.Kind]
 	if !ok {
-		return
+		return false
 	}
 	answer := judge.Answer{
-		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: kind, Scopes: a.verdict.Scopes,
-		Class:    judge.Class{Method: a.method, Path: a.path, MCPMethod: a.rpc},
-		Response: events.Response{Status: a.status},
+		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: kind, Scopes: a.Verdict.Scopes,
+		Class:    judge.Class{Method: a.Method, Path: a.Path, MCPMethod: a.RPC},
+		Response: events.Response{Status: a.Status},
 	}
-	if a.verdict.Challenge != nil {
-		answer.Response.Challenge = a.verdict.Challenge.Event()
+	if a.Verdict.Challenge != nil {
+		answer.Response.Challenge = a.Verdict.Challenge.Event()
 	}
 	w.watch.answer(answer)
+	return a.Verdict.Kind == verdict.Rejected
 }
 
 // sleep reports false when ctx ended first.

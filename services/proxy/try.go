@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
+	"github.com/authwatch/authwatch/services/proxy/probe"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -37,9 +37,6 @@ type Outcome struct {
 	Detail    string // in words
 }
 
-// tryTimeout bounds one request of a trial.
-const tryTimeout = 15 * time.Second
-
 // Try asks a workload's upstream what it thinks of token, without a running
 // proxy and without an event. The error says that the workload or the token
 // cannot be tried at all.
@@ -51,7 +48,7 @@ func Try(ctx context.Context, w Workload, token config.Secret) (Outcome, error) 
 	if problem, detail := credential.Check(token.Reveal()); problem != "" {
 		return Outcome{}, fmt.Errorf("the token is %s: %s", problem, detail)
 	}
-	opts := forward.Options{URL: base, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: tryTimeout}
+	opts := forward.Options{URL: base, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer()}
 	if w.CAFile != "" {
 		if opts.RootCAs, err = loadRoots(w.CAFile); err != nil {
 			return Outcome{}, err
@@ -59,28 +56,27 @@ func Try(ctx context.Context, w Workload, token config.Secret) (Outcome, error) 
 	}
 	up := forward.New(opts)
 	defer up.CloseIdle()
-	a := ask(ctx, up, &w, "Bearer "+token.Reveal())
-	return a.outcome(), nil
+	return trialOutcome(ask(ctx, up, &w, token)), nil
 }
 
-func (a asked) outcome() Outcome {
-	o := Outcome{Request: a.what, Status: a.status, Reason: a.verdict.Reason}
-	if a.verdict.Challenge != nil {
-		o.Challenge = a.verdict.Challenge.Event()
+func trialOutcome(a probe.Answer) Outcome {
+	o := Outcome{Request: a.Request(), Status: a.Status, Reason: a.Verdict.Reason}
+	if a.Verdict.Challenge != nil {
+		o.Challenge = a.Verdict.Challenge.Event()
 	}
 	switch {
-	case a.err != nil:
-		o.Result, o.Detail = Unreachable, why(a.err)
-	case a.verdict.Kind == verdict.Accepted:
+	case a.Err != nil:
+		o.Result, o.Detail = Unreachable, why(a.Err)
+	case a.Verdict.Kind == verdict.Accepted:
 		o.Result, o.Detail = Accepted, "the upstream accepts the token"
-	case a.verdict.Kind == verdict.Rejected:
-		o.Result, o.Detail = Rejected, "the upstream rejects the token: "+a.verdict.Reason
-	case a.verdict.Kind == verdict.Forbidden:
+	case a.Verdict.Kind == verdict.Rejected:
+		o.Result, o.Detail = Rejected, "the upstream rejects the token: "+a.Verdict.Reason
+	case a.Verdict.Kind == verdict.Forbidden:
 		o.Result, o.Detail = Forbidden, "the token is alive and lacks scope"
-	case a.status >= http.StatusBadGateway && a.status <= http.StatusGatewayTimeout:
-		o.Result, o.Detail = Unreachable, fmt.Sprintf("a gateway answers %d in its place", a.status)
+	case a.Status >= http.StatusBadGateway && a.Status <= http.StatusGatewayTimeout:
+		o.Result, o.Detail = Unreachable, fmt.Sprintf("a gateway answers %d in its place", a.Status)
 	default:
-		o.Result, o.Detail = Unclear, fmt.Sprintf("status %d says nothing about the token", a.status)
+		o.Result, o.Detail = Unclear, fmt.Sprintf("status %d says nothing about the token", a.Status)
 	}
 	return o
 }

@@ -116,6 +116,9 @@ func (j *Judge) accept(a Answer) {
 	}
 	j.classes.heal(a)
 	j.forget(a.At)
+	if j.state != rejected {
+		j.total, j.first = j.classes.sum()
+	}
 	if j.state == unjudged || j.state == rejected && !j.classes.anyDead() {
 		j.state, j.good = accepted, a
 		j.total, j.first = 0, time.Time{}

@@ -55,6 +55,17 @@ func (cs classes) anyDead() bool {
 	return false
 }
 
+// sum counts the believed rejections, and says when the first of them came.
+func (cs classes) sum() (n int64, first time.Time) {
+	for _, c := range cs {
+		n += c.rejections
+		if c.rejections > 0 && (first.IsZero() || c.first.Before(first)) {
+			first = c.first
+		}
+	}
+	return n, first
+}
+
 // heal applies an acceptance. When its class had been rejected, the upstream
 // has changed its mind about the credential, and what was rejected in the same
 // stretch says nothing any more; else the rejected classes are known to be

@@ -68,8 +68,9 @@ type Judge struct {
 	asked   time.Time // when a re-read was last asked for
 	good    Answer    // the acceptance behind state accepted
 
-	told      state // what the published edges say about this credential
-	verdicts  limiter
+	told      state   // what the published edges say about this credential
+	firsts    limiter // of the first verdict on a credential
+	changes   limiter
 	loads     limiter
 	forbids   limiter
 	reassert  time.Time

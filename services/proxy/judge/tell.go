@@ -23,7 +23,7 @@ func (j *Judge) Tick(now time.Time) {
 	if j.newLoad && j.loads.ready(now) {
 		j.tellLoad(now)
 	}
-	if j.state != j.told && (j.state == accepted || j.state == rejected) && j.verdicts.ready(now) {
+	if j.edge() && j.limiter().ready(now) {
 		j.tellLoad(now) // about a credential that was never mentioned nobody can be told
 		j.tellVerdict(now)
 	}
@@ -41,6 +41,19 @@ func (j *Judge) Tick(now time.Time) {
 	}
 }
 
+// edge reports whether the verdict on the credential is another than was told.
+func (j *Judge) edge() bool {
+	return j.state != j.told && (j.state == accepted || j.state == rejected)
+}
+
+// limiter: the first verdict on a credential must not make its death wait.
+func (j *Judge) limiter() *limiter {
+	if j.told == unjudged {
+		return &j.firsts
+	}
+	return &j.changes
+}
+
 // Next returns when Tick has something to do, zero if nothing is in sight.
 func (j *Judge) Next() time.Time {
 	var next time.Time
@@ -52,8 +65,8 @@ func (j *Judge) Next() time.Time {
 	if j.newLoad {
 		at(j.loads.next)
 	}
-	if j.state != j.told && (j.state == accepted || j.state == rejected) {
-		at(j.verdicts.next)
+	if j.edge() {
+		at(j.limiter().next)
 	}
 	if len(j.forbidden.pending) > 0 {
 		at(j.forbids.next)
@@ -99,7 +112,9 @@ func (j *Judge) tellLoad(now time.Time) {
 }
 
 func (j *Judge) tellVerdict(now time.Time) {
-	j.verdicts.used(now)
+	if j.edge() {
+		j.limiter().used(now)
+	}
 	j.told = j.state
 	j.reassert = time.Time{}
 	if j.state == accepted {
