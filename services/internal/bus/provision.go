@@ -69,7 +69,15 @@ func (b *Bus) provisionStream(ctx context.Context, cfg jetstream.StreamConfig) e
 
 func (b *Bus) provisionBucket(ctx context.Context, cfg jetstream.KeyValueConfig) error {
 	return b.do(ctx, "$JS.API.STREAM.>", func(ctx context.Context) error {
-		_, err := b.js.CreateOrUpdateKeyValue(ctx, cfg)
+		existing, err := b.js.Stream(ctx, "KV_"+cfg.Bucket)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+		case err != nil:
+			return err
+		case newer(existing.CachedInfo().Config.Metadata):
+			return nil
+		}
+		_, err = b.js.CreateOrUpdateKeyValue(ctx, cfg)
 		return err
 	})
 }

@@ -76,13 +76,13 @@ func streams(replicas int) []jetstream.StreamConfig {
 func buckets(replicas int) []jetstream.KeyValueConfig {
 	return []jetstream.KeyValueConfig{{
 		Bucket: BucketLeases, Description: "who serves what now, and who leads", Replicas: replicas,
-		History: 1, TTL: LeaseTTL, LimitMarkerTTL: time.Minute, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage,
+		History: 1, TTL: LeaseTTL, LimitMarkerTTL: time.Minute, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
 	}, {
 		Bucket: BucketDeliveries, Description: "what each receiver was told of each workload", Replicas: replicas,
-		History: 1, MaxBytes: gib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage,
+		History: 1, MaxBytes: gib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
 	}, {
 		Bucket: BucketSilences, Description: "what receivers are not told for a while", Replicas: replicas,
-		History: 5, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage,
+		History: 5, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
 	}}
 }
 
