@@ -51,7 +51,7 @@ func TestASubscriberNeedsTheContractAndANATSClientOnly(t *testing.T) {
 	nc, err := nats.Connect("nats://" + w.nats)
 	require.NoError(t, err)
 	defer nc.Close()
-	changes, err := nc.SubscribeSync(events.TypeStatusChanged + ".>")
+	changes, err := nc.SubscribeSync(events.TypeStatusChanged + ".github")
 	require.NoError(t, err)
 	require.NoError(t, nc.Flush())
 
@@ -68,7 +68,7 @@ func TestASubscriberNeedsTheContractAndANATSClientOnly(t *testing.T) {
 		m, err := changes.NextMsg(patience)
 		require.NoError(t, err)
 		e, err := events.Unmarshal(m.Header, m.Data)
-		require.NoError(t, err)
+		require.NoError(t, err, "%s %v %s", m.Subject, m.Header, m.Data)
 		last, err = events.ParseStatus(e)
 		require.NoError(t, err)
 		require.Equal(t, "github", last.Workload)
