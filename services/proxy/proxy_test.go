@@ -227,7 +227,7 @@ func TestADeathAndTheRepairAreToldOnceEach(t *testing.T) {
 	require.Equal(t, events.Request{Method: "POST", Path: "/mcp", MCPMethod: "tools/call", MCPName: "search"}, *dead.Request)
 	require.Equal(t, 401, dead.Response.Status)
 	require.Equal(t, "invalid_token", dead.Response.Challenge.Error)
-	require.Equal(t, int64(1), dead.Rejections)
+	require.Positive(t, dead.Rejections)
 
 	up.accept(otherToken)
 	w.put(otherToken)

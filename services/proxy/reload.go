@@ -112,7 +112,6 @@ func (p *Proxy) apply(next *table) error {
 	for addr, l := range r.listeners {
 		if next.listeners[addr] == nil {
 			delete(r.listeners, addr)
-			l.ln.Close()
 			r.wg.Go(func() { l.leave(r.ctx) })
 		}
 	}
