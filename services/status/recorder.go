@@ -230,7 +230,7 @@ func (rc *recorder) forget(workload string) {
 }
 
 func position(m bus.Message) events.Position {
-	return events.Position{Sequence: m.Sequence, Stream: m.Created}
+	return events.Position{Sequence: m.Sequence, Stream: m.Created.UTC()}
 }
 
 // statusOf is the filter that a workload's record lives on.
@@ -248,7 +248,7 @@ func observe(m bus.Message) (Observation, error) {
 	}
 	return Observation{
 		Type: m.Event.Type(), ID: m.Event.ID(), Source: m.Event.Source(), Time: m.Event.Time(),
-		Data: data, Position: position(m), Stored: m.Stored,
+		Data: data, Position: position(m), Stored: m.Stored.UTC(),
 	}, nil
 }
 
