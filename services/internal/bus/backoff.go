@@ -26,14 +26,12 @@ func (b *backoff) next() time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// wait pauses; false means that ctx ended.
-func (b *backoff) wait(ctx context.Context) bool {
+// wait pauses, at most until ctx ends.
+func (b *backoff) wait(ctx context.Context) {
 	t := time.NewTimer(b.next())
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }

@@ -161,4 +161,7 @@ func parallel(workers, n int, fn func(i int)) {
 	wg.Wait()
 }
 
-func rate(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s") }
+func rate(b *testing.B) {
+	b.Helper()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

@@ -58,8 +58,9 @@ type Bus struct {
 	done   sync.WaitGroup
 }
 
-// Connect starts to connect and returns at once: whether the broker answers is
-// what Ready says. The error is about the options alone.
+// Connect tries to connect for two seconds a server and goes on in the background
+// for ever: whether the broker answers is what Ready says. The error is about the
+// options alone.
 func Connect(o Options) (*Bus, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

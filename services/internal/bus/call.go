@@ -87,8 +87,8 @@ func (cs *calls) denied(err error) {
 	if m == nil {
 		return
 	}
-	refused := fmt.Errorf("%w: %w to %s %s", ErrRefused, errDenied, map[string]string{
-		"Publish": "publish on", "Subscription": "subscribe to"}[m[1]], m[2])
+	verb := map[string]string{"Publish": "publish on", "Subscription": "subscribe to"}[m[1]]
+	refused := fmt.Errorf("%w: %w to %s %s", ErrRefused, errDenied, verb, m[2])
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	inbox := m[1] == "Subscription" && strings.HasPrefix(m[2], "_INBOX")

@@ -13,6 +13,10 @@ import (
 	"github.com/authwatch/authwatch/services/internal/config"
 )
 
+// dialTimeout is how long Connect waits for each server at first; what follows is
+// tried in the background.
+const dialTimeout = 2 * time.Second
+
 // options are those of a connection that never gives up and never buffers: with
 // the client's reconnect buffer a publish that was reported as failed arrives
 // later as a ghost.
@@ -27,7 +31,7 @@ func (b *Bus) options(o Options) ([]nats.Option, error) {
 		nats.ReconnectJitter(250*time.Millisecond, time.Second),
 		nats.PingInterval(20 * time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.Timeout(5 * time.Second),
+		nats.Timeout(dialTimeout),
 		nats.CustomInboxPrefix(InboxPrefix(o.User)),
 		nats.ConnectHandler(func(nc *nats.Conn) { b.connected(nc) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { b.connected(nc) }),

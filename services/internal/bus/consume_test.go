@@ -84,7 +84,7 @@ func TestMessagesOfAWorkloadAreHandledInOrderWhileOthersRun(t *testing.T) {
 			if twice {
 				t.Errorf("two messages of %s at the same time", w)
 			}
-			time.Sleep(time.Millisecond) // the work; nothing waits for it
+			<-time.After(time.Millisecond) // the work
 			mu.Lock()
 			delete(running, w)
 			mu.Unlock()
@@ -231,7 +231,7 @@ func TestWhatWasNotAcknowledgedComesAgainToTheNextProcess(t *testing.T) {
 	}
 	started := make(chan struct{}, 100)
 	stop := background(t, func(ctx context.Context) error {
-		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+		return b.Consume(ctx, statusConsumer, func(_ context.Context, m bus.Message) error {
 			if m.Sequence == 1 {
 				return nil
 			}
@@ -276,6 +276,31 @@ func TestHandlerInProgressFinishesWhenConsumptionEnds(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Len(t, l.all(), 1)
 	require.Zero(t, consumerInfo(t, s).NumAckPending)
+}
+
+func TestMessageInHandIsNotDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	cfg := consumerInfo(t, s).Config
+	cfg.AckWait = 500 * time.Millisecond
+	_, err = js.UpdateConsumer(t.Context(), bus.StreamAuth, cfg)
+	require.NoError(t, err)
+	publish(t, b, observation(t, events.TypeUnauthorized, "slow", 1))
+	publish(t, b, observation(t, events.TypeUnauthorized, "slow", 2))
+
+	var l log
+	background(t, func(ctx context.Context) error {
+		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+			<-time.After(4 * cfg.AckWait) // longer than the server waits
+			return l.handle(ctx, m)
+		})
+	})
+	eventually(t, func() bool { return consumerInfo(t, s).AckFloor.Stream == 2 }, "both are handled")
+	require.Equal(t, []uint64{1, 2}, l.of("slow"))
+	require.Equal(t, uint64(2), consumerInfo(t, s).Delivered.Consumer, "two deliveries")
 }
 
 func TestConsumptionGoesOnAfterTheBrokerRestarts(t *testing.T) {

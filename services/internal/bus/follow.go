@@ -128,15 +128,16 @@ func (b *Bus) keep(ctx context.Context, what string, fn func(ctx context.Context
 	var pause backoff
 	for {
 		err := fn(ctx, pause.reset)
-		var own handlerError
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.As(err, &own):
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the end that was asked for
+		}
+		if own, ok := errors.AsType[handlerError](err); ok {
 			return own.error
-		case pause.attempts == 0:
+		}
+		switch pause.attempts {
+		case 0:
 			b.log.Info("reading is interrupted", "what", what, "err", err)
-		case pause.attempts == 5:
+		case 5:
 			b.log.Warn("reading stays interrupted", "what", what, "err", err)
 		}
 		pause.wait(ctx)
@@ -144,8 +145,7 @@ func (b *Bus) keep(ctx context.Context, what string, fn func(ctx context.Context
 }
 
 func withoutHandler(err error) error {
-	var own handlerError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[handlerError](err); ok {
 		return own.error
 	}
 	return err

@@ -41,7 +41,11 @@ const (
 func (k *Bucket) stream() string            { return "KV_" + k.name }
 func (k *Bucket) subject(key string) string { return "$KV." + k.name + "." + key }
 func (k *Bucket) key(subject string) string { return strings.TrimPrefix(subject, k.subject("")) }
-func deletes(h nats.Header) bool            { return h.Get(headerOperation) != "" || h.Get(headerMarker) != "" }
+
+func deletes(h nats.Header) bool {
+	return h.Get(headerOperation) != "" || h.Get(headerMarker) != ""
+}
+
 func (k *Bucket) fail(op, key string, err error) error {
 	return fmt.Errorf("%s %s/%s: %w", op, k.name, key, err)
 }

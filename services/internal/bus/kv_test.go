@@ -90,6 +90,7 @@ func (m *mirror) is(want map[string]string) bool {
 }
 
 func watch(t *testing.T, k *bus.Bucket, filter string) *mirror {
+	t.Helper()
 	m := &mirror{values: map[string]string{}}
 	background(t, func(ctx context.Context) error {
 		return k.Watch(ctx, filter, m.take, bus.OnCurrent(m.caughtUp))

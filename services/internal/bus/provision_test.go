@@ -26,8 +26,10 @@ func TestTopologyIsBoundedAndRefusesWhenFull(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	s.Bus(t)
-	for _, name := range []string{bus.StreamAuth, bus.StreamStatus, bus.StreamAlert, bus.StreamDead,
-		"KV_" + bus.BucketLeases, "KV_" + bus.BucketDeliveries, "KV_" + bus.BucketSilences} {
+	for _, name := range []string{
+		bus.StreamAuth, bus.StreamStatus, bus.StreamAlert, bus.StreamDead,
+		"KV_" + bus.BucketLeases, "KV_" + bus.BucketDeliveries, "KV_" + bus.BucketSilences,
+	} {
 		_, cfg := stream(t, s, name)
 		require.Equal(t, jetstream.FileStorage, cfg.Storage, name)
 		require.Equal(t, jetstream.LimitsPolicy, cfg.Retention, name)

@@ -54,8 +54,7 @@ func (b *Bus) Write(ctx context.Context, e event.Event, filter string, last uint
 	case err != nil:
 		return 0, fmt.Errorf("write %s: %w", msg.Subject, err)
 	case ack.Duplicate:
-		// The id was seen before the position was looked at: an earlier attempt
-		// was stored, and perhaps overtaken since.
+		// An earlier attempt was stored, and perhaps overtaken since.
 		return 0, fmt.Errorf("write %s: %w: this event is stored already, at %d", msg.Subject, ErrConflict, ack.Sequence)
 	}
 	return ack.Sequence, nil

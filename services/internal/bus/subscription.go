@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 )
@@ -18,6 +19,7 @@ const (
 	ephemeralIdle      = 30 * time.Second
 	ephemeralHeartbeat = 3 * time.Second
 	ephemeralPull      = 1024
+	quiet              = time.Second // without a message that is due
 )
 
 // delivered is a message as a consumer hands it out.
@@ -45,56 +47,85 @@ func (s subscription) run(ctx context.Context, b *Bus, fn func(delivered) error)
 	if err != nil {
 		return err
 	}
+	info := consumer.CachedInfo()
 	// A lost connection ends it at once: the consumer may be gone with the server.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	call := b.calls.add("$JS.API.CONSUMER.MSG.NEXT."+s.stream+"."+consumer.CachedInfo().Name, cancel)
+	call := b.calls.add("$JS.API.CONSUMER.MSG.NEXT."+s.stream+"."+info.Name, cancel)
 	defer b.calls.remove(call)
-	info := consumer.CachedInfo()
-	if s.started != nil {
-		s.started(info.Delivered.Stream)
-	}
-	waiting := true // for current
-	if info.NumPending == 0 {
-		waiting = false
-		if s.current != nil {
-			s.current()
-		}
-		if s.untilCurrent {
-			return nil
-		}
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(ephemeralPull), jetstream.PullHeartbeat(ephemeralHeartbeat),
-		jetstream.PullExpiry(4*ephemeralHeartbeat))
+
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(ephemeralPull),
+		jetstream.PullHeartbeat(ephemeralHeartbeat), jetstream.PullExpiry(4*ephemeralHeartbeat))
 	if err != nil {
 		return classify(err)
 	}
 	defer messages.Stop()
+	if s.started != nil {
+		s.started(info.Delivered.Stream)
+	}
+	r := reading{subscription: s, consumer: consumer, messages: messages}
+	return r.run(ctx, info.NumPending, fn)
+}
+
+// reading is a subscription with its consumer.
+type reading struct {
+	subscription
+	consumer jetstream.Consumer
+	messages jetstream.MessagesContext
+	caughtUp bool
+}
+
+func (r *reading) run(ctx context.Context, pending uint64, fn func(delivered) error) error {
 	for expected := uint64(1); ; expected++ {
-		m, err := messages.Next(jetstream.NextContext(ctx))
+		if pending == 0 && !r.caughtUp {
+			r.caughtUp = true
+			if r.current != nil {
+				r.current()
+			}
+			if r.untilCurrent {
+				return nil
+			}
+		}
+		m, err := r.next(ctx)
 		if err != nil {
-			return s.interrupted(cmp.Or(context.Cause(ctx), err))
+			return r.interrupted(cmp.Or(context.Cause(ctx), err))
+		}
+		if m == nil { // nothing is pending any more
+			pending, expected = 0, expected-1
+			continue
 		}
 		meta, err := m.Metadata()
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return r.interrupted(err)
 		}
 		if meta.Sequence.Consumer != expected {
-			return s.interrupted(fmt.Errorf("message %d came as number %d", expected, meta.Sequence.Consumer))
+			return r.interrupted(fmt.Errorf("message %d came as number %d", expected, meta.Sequence.Consumer))
 		}
 		if err := fn(delivered{m, meta}); err != nil {
 			return handlerError{err}
 		}
-		if waiting && meta.NumPending == 0 {
-			waiting = false
-			if s.current != nil {
-				s.current()
-			}
-			if s.untilCurrent {
-				return nil
-			}
+		pending = meta.NumPending
+	}
+}
+
+// next returns the next message. Before everything stored was passed on it looks,
+// when nothing comes, whether what was pending is gone, and then returns nil: keys
+// run out, messages are replaced by newer ones.
+func (r *reading) next(ctx context.Context) (jetstream.Msg, error) {
+	for !r.caughtUp {
+		m, err := r.messages.Next(jetstream.NextMaxWait(quiet))
+		if !errors.Is(err, nats.ErrTimeout) || ctx.Err() != nil {
+			return m, err
+		}
+		info, err := r.consumer.Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if info.NumPending == 0 {
+			return nil, nil //nolint:nilnil // documented
 		}
 	}
+	return r.messages.Next(jetstream.NextContext(ctx))
 }
 
 // handlerError tells the error of the caller's function from those of the bus.

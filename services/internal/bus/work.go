@@ -30,6 +30,7 @@ type work struct {
 	durable time.Time     // when the durable was created
 	stream  time.Time     // when its stream was
 	ackWait time.Duration // of the durable
+	begun   chan struct{} // closed when these are known
 }
 
 // lane is the queue of one workload. Its first message is with a worker, or
@@ -54,7 +55,7 @@ type item struct {
 const deadLane = ""
 
 func newWork(b *Bus, c Consumer, h func(context.Context, Message) error) *work {
-	w := &work{bus: b, c: c, handler: h, lanes: map[string]*lane{}, inHand: map[uint64]struct{}{}, ackWait: ackWait}
+	w := &work{bus: b, c: c, handler: h, lanes: map[string]*lane{}, inHand: map[uint64]struct{}{}, begun: make(chan struct{})}
 	w.wake = sync.NewCond(&w.mu)
 	return w
 }
@@ -65,6 +66,9 @@ func newWork(b *Bus, c Consumer, h func(context.Context, Message) error) *work {
 func (w *work) begin(info *jetstream.ConsumerInfo, stream time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.durable.IsZero() {
+		defer close(w.begun)
+	}
 	if !info.Created.Equal(w.durable) || !stream.Equal(w.stream) {
 		clear(w.inHand)
 		w.ready = nil
@@ -79,9 +83,7 @@ func (w *work) begin(info *jetstream.ConsumerInfo, stream time.Time) {
 		}
 	}
 	w.durable, w.stream = info.Created, stream
-	if info.Config.AckWait > 0 {
-		w.ackWait = info.Config.AckWait
-	}
+	w.ackWait = max(info.Config.AckWait, time.Millisecond)
 }
 
 // add takes a message in hand. It never blocks: one workload's trouble must not

@@ -69,12 +69,11 @@ func (w *work) handle(ctx context.Context, l *lane, it *item) error {
 	}
 	m.Unbroken = it.unbroken
 	err = w.handler(ctx, m)
-	var terminal terminalError
-	switch {
-	case err == nil:
+	if err == nil {
 		w.confirm(ctx, it)
 		return nil
-	case errors.As(err, &terminal):
+	}
+	if terminal, ok := errors.AsType[terminalError](err); ok {
 		it.dead = terminal
 		return errDead
 	}
@@ -103,6 +102,11 @@ func (w *work) count(outcome string) {
 // hold tells the server from time to time that what is in hand is not forgotten:
 // else it is delivered again.
 func (w *work) hold(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-w.begun:
+	}
 	for {
 		w.mu.Lock()
 		every := w.ackWait / 3

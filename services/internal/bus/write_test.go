@@ -48,10 +48,12 @@ func TestWriteOfAnEventThatIsStoredAlreadyIsAConflict(t *testing.T) {
 	t.Parallel()
 	b := natstest.Bus(t)
 	e := status(t, events.TypeStatusChanged, "github", 1)
-	_, err := b.Write(t.Context(), e, "status.*.github", 0)
+	sequence, err := b.Write(t.Context(), e, "status.*.github", 0)
 	require.NoError(t, err)
-	_, err = b.Write(t.Context(), e, "status.*.github", 0)
-	require.ErrorIs(t, err, bus.ErrConflict)
+	for _, last := range []uint64{0, sequence} {
+		_, err = b.Write(t.Context(), e, "status.*.github", last)
+		require.ErrorIs(t, err, bus.ErrConflict)
+	}
 	history, err := b.History(t.Context(), bus.StreamStatus, "status.*.github", 10)
 	require.NoError(t, err)
 	require.Len(t, history, 1)
@@ -76,6 +78,7 @@ func TestWritersOfOneWorkloadNeverLoseAnUpdate(t *testing.T) {
 
 // contend lets 16 writers add 1 to the count in one record, each 10 times.
 func contend(t *testing.T, connect func() *bus.Bus) {
+	t.Helper()
 	const writers, times, filter = 16, 10, "status.*.github"
 	var wg sync.WaitGroup
 	conflicts := make([]int, writers)
@@ -88,7 +91,7 @@ func contend(t *testing.T, connect func() *bus.Bus) {
 					done++
 				case errors.Is(err, bus.ErrConflict):
 					conflicts[w]++
-					time.Sleep(rand.N(5 * time.Millisecond)) // as a writer does
+					<-time.After(rand.N(5 * time.Millisecond)) // as a writer does
 				default:
 					t.Errorf("increment: %v", err)
 					return
@@ -116,6 +119,7 @@ func contend(t *testing.T, connect func() *bus.Bus) {
 }
 
 func increment(t *testing.T, b *bus.Bus, filter string) error {
+	t.Helper()
 	var count int64
 	m, err := b.Last(t.Context(), bus.StreamStatus, filter)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -140,7 +141,7 @@ func (s *Server) await(fatal <-chan error, clustered bool) error {
 // Ready reports why the server is not ready.
 func (s *Server) Ready() error {
 	h := s.server.Healthz(&server.HealthzOptions{})
-	if h.StatusCode != 200 {
+	if h.StatusCode != http.StatusOK {
 		return fmt.Errorf("nats: embedded server: %s %s", h.Status, h.Error)
 	}
 	return nil
