@@ -48,6 +48,7 @@ func TestACallerWhoLeavesDoesNotEndTheReadOfTheOthers(t *testing.T) {
 		f.join(ctx, false)
 		require.Equal(t, time.Second, time.Since(begin))
 		pause(t.Context(), time.Hour)
+		synctest.Wait()
 		require.Equal(t, 1, finished)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -348,9 +349,10 @@ func TestAMissingSecretFileIsNamed(t *testing.T) {
 
 func TestATokenEndpointWithItsOwnAuthorityIsTrustedOnlyWithIt(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewTLSServer(grants("the-access-token"))
+	server := httptest.NewUnstartedServer(grants("the-access-token"))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
 	t.Cleanup(server.Close)
-	server.Config.ErrorLog = nil
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 	c := &OAuth2{TokenURL: server.URL, ClientID: "me", ClientSecret: "canary", CAFile: ca}

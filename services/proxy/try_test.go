@@ -1,0 +1,76 @@
+package proxy_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/proxy"
+)
+
+func TestATrialSaysWhatTheUpstreamThinksOfTheToken(t *testing.T) {
+	t.Parallel()
+	const token = "canary-trial-token"
+	for name, c := range map[string]struct {
+		kind, challenge string
+		status          int
+		want            proxy.Result
+		reason, request string
+	}{
+		"accepted":             {kind: proxy.KindMCP, status: 200, want: proxy.Accepted, request: "POST server/discover"},
+		"rejected":             {kind: proxy.KindMCP, status: 401, challenge: `Bearer error="invalid_token", error_description="no ` + token + `"`, want: proxy.Rejected, reason: "invalid_token", request: "POST server/discover"},
+		"rejected, no reason":  {kind: proxy.KindHTTP, status: 401, want: proxy.Rejected, reason: "bare_401", request: "GET /base/me"},
+		"forbidden":            {kind: proxy.KindHTTP, status: 403, challenge: `Bearer error="insufficient_scope"`, want: proxy.Forbidden, reason: "insufficient_scope", request: "GET /base/me"},
+		"a gateway":            {kind: proxy.KindHTTP, status: 502, want: proxy.Unreachable, request: "GET /base/me"},
+		"says nothing":         {kind: proxy.KindHTTP, status: 404, want: proxy.Unclear, request: "GET /base/me"},
+		"no way to talk to it": {kind: proxy.KindMCP, status: 405, want: proxy.Unclear, request: "POST initialize"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "Bearer "+token {
+					w.WriteHeader(http.StatusTeapot)
+					return
+				}
+				if c.challenge != "" {
+					w.Header().Set("WWW-Authenticate", c.challenge)
+				}
+				w.WriteHeader(c.status)
+			}))
+			t.Cleanup(s.Close)
+			w := proxy.Workload{Name: "x", Kind: c.kind, Upstream: s.URL + "/base"}
+			if c.kind == proxy.KindHTTP {
+				w.Probe = &proxy.Probe{Path: "/me"}
+			}
+			got, err := proxy.Try(t.Context(), w, token)
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.Result, got.Detail)
+			require.Equal(t, c.reason, got.Reason)
+			require.Equal(t, c.request, got.Request)
+			require.Equal(t, c.status, got.Status)
+			require.NotEmpty(t, got.Detail)
+			if got.Challenge != nil {
+				require.NotContains(t, got.Challenge.ErrorDescription, "canary")
+			}
+		})
+	}
+}
+
+func TestATrialOfAnUpstreamThatIsAwaySaysSo(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.NotFoundHandler())
+	s.Close()
+	got, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: proxy.KindMCP, Upstream: s.URL + "/?secret=canary"}, "the-token")
+	require.NoError(t, err)
+	require.Equal(t, proxy.Unreachable, got.Result)
+	require.Zero(t, got.Status)
+	require.NotContains(t, got.Detail, "canary")
+}
+
+func TestATokenThatCannotBeSentIsNotTried(t *testing.T) {
+	t.Parallel()
+	_, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Upstream: "http://127.0.0.1:1"}, "${TOKEN}")
+	require.ErrorContains(t, err, "malformed")
+}
