@@ -31,10 +31,10 @@ func (d *demo) observation(m bus.Message) error {
 		return err
 	}
 	text := m.Subject
-	if r := o.Response; r != nil && r.Challenge != nil {
+	switch r, c := o.Response, o.Credential; {
+	case r != nil && r.Challenge != nil:
 		text += "  " + r.Challenge.Error
-	}
-	if c := o.Credential; c != nil && c.Fingerprint != "" {
+	case c != nil && c.Fingerprint != "":
 		text += "  token " + c.Fingerprint
 	}
 	typ := m.Event.Type()

@@ -61,7 +61,7 @@ func (n *narrator) begin() {
 }
 
 // stageTimeout bounds each step of the script.
-const stageTimeout = 15 * time.Second
+const stageTimeout = 30 * time.Second
 
 // await returns the first moment of a kind and key in this chapter.
 func (n *narrator) await(ctx context.Context, kind, key string) (moment, error) {
