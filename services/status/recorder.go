@@ -2,11 +2,9 @@ package status
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -14,10 +12,6 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 )
-
-// urn is the source of the status events. All replicas share it, and the ids of their
-// events, so that the stream stores one of two equal writes.
-const urn = "urn:authwatch:status"
 
 // errUnusable: an observation that no retry makes usable.
 var errUnusable = errors.New("unusable observation")
@@ -227,59 +221,4 @@ func (rc *recorder) forget(workload string) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	delete(rc.skipped, workload)
-}
-
-func position(m bus.Message) events.Position {
-	return events.Position{Sequence: m.Sequence, Stream: m.Created.UTC()}
-}
-
-// statusOf is the filter that a workload's record lives on.
-func statusOf(workload string) string { return "status.*." + workload }
-
-// observe decodes a message of the AUTH stream.
-func observe(m bus.Message) (Observation, error) {
-	data, err := events.ParseObservation(m.Event)
-	if err != nil {
-		return Observation{}, err
-	}
-	workload := m.Event.Subject()
-	if data.Workload != workload || !strings.HasSuffix(m.Subject, "."+workload) {
-		return Observation{}, fmt.Errorf("workload %q in the data, %q in the event, on %s", data.Workload, workload, m.Subject)
-	}
-	return Observation{
-		Type: m.Event.Type(), ID: m.Event.ID(), Source: m.Event.Source(), Time: m.Event.Time(),
-		Data: data, Position: position(m), Stored: m.Stored.UTC(),
-	}, nil
-}
-
-func versionOf(m bus.Message) (version, error) {
-	r, err := events.ParseStatus(m.Event)
-	if err != nil {
-		return version{}, err
-	}
-	return version{record: r, sequence: m.Sequence, stream: m.Created}, nil
-}
-
-// statusEvent announces the record after o. Its id and time follow from the
-// observation: a write that is tried again, by whatever replica, is the same event.
-func statusEvent(before, after events.Record, o Observation) (event.Event, error) {
-	typ := events.TypeStatusUpdated
-	if Transition(before, after) {
-		typ = events.TypeStatusChanged
-	}
-	e, err := events.New(typ, urn, after.Workload, o.Stored, after)
-	if err != nil {
-		return e, err
-	}
-	e.SetID(statusID(after.Workload, o.Position))
-	return e, nil
-}
-
-// statusID is a UUID of version 8 made of what the event follows from.
-func statusID(workload string, p events.Position) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", workload, p.Stream.UnixNano(), p.Sequence))
-	id := sum[:16]
-	id[6] = id[6]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }

@@ -2,19 +2,10 @@
 package api
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
@@ -179,77 +170,4 @@ func (a *API) Deliveries(ctx context.Context, workload string, limit int) ([]Del
 func (a *API) document(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml")
 	_, _ = w.Write(a.openapi)
-}
-
-// filterOf reads ?status= (any of several, repeated or with commas) and ?name=
-// (a name or a pattern of path.Match).
-func filterOf(r *http.Request) (func(Workload) bool, error) {
-	q := r.URL.Query()
-	for key := range q {
-		if key != "status" && key != "name" {
-			return nil, fmt.Errorf("unknown parameter %q: there are status and name", key)
-		}
-	}
-	var statuses []string
-	for _, v := range q["status"] {
-		statuses = append(statuses, strings.Split(v, ",")...)
-	}
-	name := cmp.Or(q.Get("name"), "*")
-	if _, err := path.Match(name, ""); err != nil {
-		return nil, fmt.Errorf("name %q: %w", name, err)
-	}
-	return func(w Workload) bool {
-		named, _ := path.Match(name, w.Workload)
-		return named && (len(statuses) == 0 || slices.Contains(statuses, string(w.Status)))
-	}, nil
-}
-
-const maxLimit = 100
-
-func limitOf(r *http.Request) (int, error) {
-	text := r.URL.Query().Get("limit")
-	if text == "" {
-		return maxLimit, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxLimit {
-		return 0, fmt.Errorf("limit must be a number from 1 to %d", maxLimit)
-	}
-	return n, nil
-}
-
-// answer sends v as JSON. The ETag is a hash of what is sent, so it is the same
-// on every replica and after a restart.
-func answer(w http.ResponseWriter, r *http.Request, v any) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		Problem(w, http.StatusInternalServerError, "the answer cannot be encoded")
-		return
-	}
-	sum := sha256.Sum256(body.Bytes())
-	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
-	h := w.Header()
-	h.Set("ETag", tag)
-	h.Set("Cache-Control", "no-cache")
-	if matches(r.Header.Values("If-None-Match"), tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h.Set("Content-Type", "application/json")
-	_, _ = w.Write(body.Bytes())
-}
-
-// matches compares weakly, as RFC 9110 section 13.1.2 asks.
-func matches(headers []string, tag string) bool {
-	for _, header := range headers {
-		for candidate := range strings.SplitSeq(header, ",") {
-			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-			if candidate == tag || candidate == "*" {
-				return true
-			}
-		}
-	}
-	return false
 }
