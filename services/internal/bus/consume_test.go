@@ -222,6 +222,33 @@ func TestFullDeadLettersHoldUpNothing(t *testing.T) {
 	require.Equal(t, "no event", string(kept.Data))
 }
 
+func TestDeadLetterThatCannotBeStoredHoldsUpNoWorkload(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	admin := s.Bus(t)
+	b := s.Connect(t)
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream(t.Context(), bus.StreamDead))
+	_, err = js.Publish(t.Context(), "auth.unauthorized.github", []byte("no event"))
+	require.NoError(t, err)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 3))
+
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	eventually(t, func() bool { return len(l.all()) == 2 }, "the good ones are handled")
+	require.Equal(t, []uint64{2, 3}, l.of("github"))
+	require.Equal(t, 1, consumerInfo(t, s).NumAckPending, "the bad one is kept")
+
+	require.NoError(t, admin.Provision(t.Context(), 1))
+	eventually(t, func() bool {
+		dead, err := js.Stream(t.Context(), bus.StreamDead)
+		return err == nil && dead.CachedInfo().State.Msgs == 1
+	}, "the letter arrives")
+	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "and the bad one is ended")
+}
+
 func TestWhatWasNotAcknowledgedComesAgainToTheNextProcess(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
