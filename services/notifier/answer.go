@@ -93,7 +93,7 @@ func (w *worker) test(stop, ctx context.Context) events.Receipt {
 		w.proof = w.clock.Now()
 		w.mu.Unlock()
 	}
-	w.receipt(ctx, typ, r)
+	w.receipt(ctx, typ, "", r)
 	return r
 }
 

@@ -154,7 +154,7 @@ func TestAReceiverThatIsGoneIsLeftAloneUntilItsConfigurationChanges(t *testing.T
 	stop := s.notify(c)
 	s.die("github")
 	mail.waitFor("opened github")
-	s.clock.move(24 * time.Hour)
+	s.passing(time.Hour, func() bool { return len(mail.accepted()) == 2 })
 	s.die("search")
 	mail.waitFor("opened github", "reminder github", "opened search")
 	stop()
@@ -167,6 +167,30 @@ func TestAReceiverThatIsGoneIsLeftAloneUntilItsConfigurationChanges(t *testing.T
 	c.Receivers[0].Webhook.URL = config.Secret(ops.URL + "/new")
 	s.notify(c)
 	require.Eventually(t, func() bool { return len(ops.accepted()) == 3 }, 20*time.Second, 5*time.Millisecond)
+}
+
+func TestAReceiverThatCannotBeToldIsAnnouncedToTheOthersOnce(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	ops, console := s.sink("always 403"), s.sink()
+	c := one(ops.config("ops"), console.config("console"))
+	stop := s.notify(c)
+	s.die("github")
+	console.waitForAll("opened github", "opened ")
+	stop()
+	stop = s.notify(c) // still so after a restart, and not said again
+	s.die("search")
+	console.waitForAll("opened github", "opened ", "opened search")
+	for _, a := range console.accepted() {
+		if len(a.alert.Workloads) == 0 {
+			require.Equal(t, "receiver/ops cannot be told", a.alert.Title)
+			require.Contains(t, a.alert.Text, "403 Forbidden")
+		}
+	}
+	ops.say()
+	s.passing(time.Minute, func() bool { return len(ops.accepted()) == 2 })
+	console.waitForAll("opened github", "opened ", "opened search", "resolved ")
+	stop()
 }
 
 func TestASlowReceiverGetsTheSameIDAgainAndNeverTwoAtOnce(t *testing.T) {

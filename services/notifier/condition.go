@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/authwatch/authwatch/services/notifier/plan"
@@ -17,7 +18,7 @@ func (w *worker) turned(ctx context.Context, d *plan.Delivery, e effect) error {
 		if err := w.store.put(ctx, keyReceiver+w.config.Name, c); err != nil {
 			return err
 		}
-		w.log.Warn("receiver changed", "receiver", w.config.Name, "state", c.State, "err", c.Error)
+		w.report(c)
 	}
 	w.reroute()
 	if e.failed {
@@ -26,11 +27,24 @@ func (w *worker) turned(ctx context.Context, d *plan.Delivery, e effect) error {
 	return nil
 }
 
+// report says in the log and to other receivers that a receiver changed.
+func (w *worker) report(c condition) {
+	if c.State == plan.Up {
+		w.log.Info("receiver can be told again", "receiver", w.config.Name)
+	} else {
+		w.log.Error("receiver cannot be told", "receiver", w.config.Name, "state", c.State, "err", c.Error)
+	}
+	w.session.mu.Lock()
+	defer w.session.mu.Unlock()
+	w.conditions[w.config.Name] = c
+	w.announce(w.config.Name, c)
+}
+
 // handOver makes the fallback tell of incidents that are over: a route does not
 // select those.
 func (w *worker) handOver(d *plan.Delivery) {
 	f := w.workers[w.config.Fallback]
-	if f == nil || d.Members[0].Open {
+	if _, own := strings.CutPrefix(d.Members[0].Workload, noticePrefix); f == nil || own || d.Members[0].Open {
 		return
 	}
 	w.mu.Lock()
@@ -57,11 +71,12 @@ func standIn(name, why string) string {
 // restore takes up what is stored of a receiver's condition. What was refused
 // with another configuration is tried again.
 func (w *worker) restore(c condition) {
+	if c.Config != w.hash {
+		c.State = plan.Up
+	}
+	w.conditions[w.config.Name] = c
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.Config != w.hash {
-		return
-	}
 	w.why = c.Error
 	w.lane.Restore(c.State, c.Since)
 }

@@ -15,6 +15,10 @@ import (
 	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
+// source is the same for every replica: a message that another one repeats after
+// a crash is the same event, by source and id.
+const source = "urn:authwatch:notifier"
+
 // Options are what a notifier is made of.
 type Options struct {
 	Config   Config
@@ -29,7 +33,6 @@ type Options struct {
 // Service is the notifier.
 type Service struct {
 	config  Config
-	source  string
 	bus     *bus.Bus
 	log     *slog.Logger
 	clock   clock
@@ -54,8 +57,7 @@ func New(o Options) (*Service, error) {
 		o.clock = wallClock{}
 	}
 	s := &Service{
-		config: o.Config, source: "urn:authwatch:notifier:" + o.Instance,
-		bus: o.Bus, log: o.Log, clock: o.clock,
+		config: o.Config, bus: o.Bus, log: o.Log, clock: o.clock,
 	}
 	s.metrics = newMetrics(s)
 	if o.Metrics != nil {

@@ -100,12 +100,10 @@ func TestAnOpenIncidentIsRemindedOfAndAFinishedOneIsNot(t *testing.T) {
 	c.Routes[0].RepeatInterval = ref(time.Hour)
 	s.notify(c)
 	s.die("github")
-	ops.waitFor("opened github")
-	s.clock.move(time.Hour)
-	ops.waitFor("opened github", "reminder github")
-	s.clock.move(time.Hour)
-	ops.waitFor("opened github", "reminder github", "reminder github")
+	s.passing(10*time.Minute, func() bool { return len(ops.accepted()) == 3 })
+	require.Equal(t, []string{"opened github", "reminder github", "reminder github"}, ops.told())
 	got := ops.accepted()
+	require.GreaterOrEqual(t, got[2].at.Sub(got[1].at), time.Hour)
 	require.NotEqual(t, got[1].id, got[2].id)
 	s.recover("github")
 	ops.waitFor("opened github", "reminder github", "reminder github", "resolved github")
@@ -134,6 +132,30 @@ func TestTheFirstRouteThatMatchesDecides(t *testing.T) {
 	rest.waitFor("opened test-b")
 }
 
+func TestANewTokenThatWaitsForItsVerdictStaysWithItsRoute(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ops, rest := s.sink(), s.sink()
+	s.notify(Config{
+		Receivers: []receiver.Config{ops.config("ops"), rest.config("rest")},
+		Routes: []Route{
+			{Match: Match{Status: []string{"unauthenticated"}, Reason: []string{"invalid_token"}}, Receivers: []string{"ops"}},
+			{Receivers: []string{"rest"}},
+		},
+	})
+	s.die("github")
+	ops.waitFor("opened github")
+	waiting := s.truth["github"]
+	waiting.Previous, waiting.Status = waiting.Status, events.StatusUnverified
+	s.say(waiting)
+	s.recover("github")
+	ops.waitFor("opened github", "resolved github")
+	missing := next(events.Record{}, "search", true, s.now())
+	missing.Status, missing.Reason = events.StatusMissing, events.ProblemNotFound
+	s.say(missing)
+	rest.waitFor("opened search")
+}
+
 func TestAReceiverThatWantsNoEndsGetsOpeningsOnly(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -158,6 +180,8 @@ func TestANewReceiverGetsOpenIncidentsOnlyAndARemovedOneLeavesNothingBehind(t *t
 	s.recover("over")
 	ops.waitFor("opened open", "opened over", "resolved over")
 	stop()
+	s.die("passing") // came and went before there was a receiver named late
+	s.recover("passing")
 	stop = s.notify(one(late.config("late")))
 	late.waitFor("opened open")
 	s.die("last")

@@ -3,6 +3,7 @@ package notifier
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,7 +64,7 @@ func (w *worker) attempt(stop, ctx context.Context, d *plan.Delivery) error {
 	e := w.done(d, a)
 	g, sub := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.store.rows(sub, w.config.Name, e.writes) })
-	g.Go(func() error { w.receipts(sub, d, a, e, took); return nil })
+	g.Go(func() error { w.receipts(sub, d, m.Trace, a, e, took); return nil })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -88,6 +89,12 @@ func (w *worker) message(d *plan.Delivery, may bool) (receiver.Message, bool) {
 	m := receiver.Message{
 		ID: d.ID, Kind: d.Kind, Receiver: w.config.Name, Time: d.Created,
 		Workloads: w.lane.Records(d), Open: d.Members[0].Open, Thread: d.Thread, Ref: d.Ref, Left: d.Left,
+	}
+	if len(d.Members) == 1 {
+		m.Trace = w.traces[d.Members[0].Workload]
+	}
+	if name, ok := noticeOf(m.Workloads[0]); ok {
+		m.About, m.Notice, m.Workloads = noticePrefix+name, notices(m.Workloads), nil
 	}
 	for _, member := range d.Members {
 		if m.Note = w.notes[member.Workload]; m.Note != "" {
@@ -141,7 +148,7 @@ func (w *worker) done(d *plan.Delivery, a plan.Answer) effect {
 // receipts says what came of an attempt that decided something, in the log and
 // on the bus: one event for each workload, so that its history shows who was
 // told.
-func (w *worker) receipts(ctx context.Context, d *plan.Delivery, a plan.Answer, e effect, took time.Duration) {
+func (w *worker) receipts(ctx context.Context, d *plan.Delivery, trace string, a plan.Answer, e effect, took time.Duration) {
 	log := w.log.With("receiver", w.config.Name, "kind", d.Kind, "workload", d.Members[0].Workload,
 		"workloads", len(d.Members), "attempt", d.Attempts, "delivery_id", d.ID)
 	typ := events.TypeAlertDelivered
@@ -158,8 +165,11 @@ func (w *worker) receipts(ctx context.Context, d *plan.Delivery, a plan.Answer, 
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for _, member := range d.Members {
+		if _, own := strings.CutPrefix(member.Workload, noticePrefix); own {
+			member = plan.Member{}
+		}
 		g.Go(func() error {
-			w.receipt(ctx, typ, events.Receipt{
+			w.receipt(ctx, typ, trace, events.Receipt{
 				Receiver: w.config.Name, DeliveryID: d.ID, Kind: d.Kind, Incident: member.Incident,
 				Workload: member.Workload, Attempts: d.Attempts, DurationMS: took.Milliseconds(),
 				StatusCode: a.Status, Error: a.Error,
@@ -172,8 +182,11 @@ func (w *worker) receipts(ctx context.Context, d *plan.Delivery, a plan.Answer, 
 
 // receipt publishes one receipt. It is for people to look at: when the bus takes
 // it not after some attempts, the alert itself does not wait.
-func (w *worker) receipt(ctx context.Context, typ string, r events.Receipt) {
-	e, err := events.New(typ, w.source, r.Workload, w.clock.Now(), r)
+func (w *worker) receipt(ctx context.Context, typ, trace string, r events.Receipt) {
+	e, err := events.New(typ, source, r.Workload, w.clock.Now(), r)
+	if err == nil {
+		events.SetTraceParent(&e, trace)
+	}
 	for attempt := 1; err == nil && attempt <= 5; attempt++ {
 		if err = w.bus.Publish(ctx, e); err == nil {
 			return

@@ -3,6 +3,8 @@ package notifier
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,14 +29,20 @@ type session struct {
 
 	mu      sync.Mutex
 	records map[string]known // by workload
-	last    cursor           // of the stream, looked at
-	saved   cursor
+	// conditions are those of the receivers that were not always well.
+	conditions map[string]condition
+	last       cursor // of the stream, looked at
+	saved      progress
+	// catchingUp is set while records since the cursor are read; newcomers do
+	// not hear of those.
+	catchingUp bool
 }
 
 // known is the newest record of a workload.
 type known struct {
 	events.Record
-	seq uint64
+	seq   uint64
+	trace string // the traceparent of the status
 }
 
 func (s *Service) newSession() (*session, error) {
@@ -43,6 +51,8 @@ func (s *Service) newSession() (*session, error) {
 		workers: map[string]*worker{},
 		records: map[string]known{},
 		asks:    make(chan bus.Entry, 64),
+
+		conditions: map[string]condition{},
 		store: &store{
 			bucket:    s.bus.Bucket(bus.BucketDeliveries),
 			revisions: &revisions{},
@@ -104,7 +114,8 @@ func (n *session) run(stop, ctx context.Context) error {
 // the cursor in order: an incident that came and went while nobody looked is
 // found there.
 func (n *session) hydrate(ctx context.Context) error {
-	from := n.saved
+	from := n.saved.cursor
+	n.setCatchingUp(from.Sequence > 0)
 	for attempt := 1; ; attempt++ {
 		err := n.bus.Each(ctx, bus.StreamStatus, statusFilter, 0, true, func(m bus.Message) error {
 			if !m.Created.Equal(from.Stream) {
@@ -128,12 +139,24 @@ func (n *session) hydrate(ctx context.Context) error {
 			return fmt.Errorf("read the status of the workloads: %w", err)
 		}
 	}
+	n.setCatchingUp(false)
+	n.mu.Lock()
+	for name, c := range n.conditions {
+		n.announce(name, c)
+	}
+	n.mu.Unlock()
 	now := n.clock.Now()
 	for _, w := range n.workers {
 		w.resume(now)
 	}
 	n.reroute()
 	return nil
+}
+
+func (n *session) setCatchingUp(on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.catchingUp = on
 }
 
 // follow takes in every record as it comes.
@@ -157,14 +180,15 @@ func (n *session) observe(m bus.Message) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if k, ok := n.records[rec.Workload]; ok && k.seq > m.Sequence && n.last.Stream.Equal(m.Created) {
+	if old, ok := n.records[rec.Workload]; ok && old.seq > m.Sequence && n.last.Stream.Equal(m.Created) {
 		return
 	}
-	n.records[rec.Workload] = known{rec, m.Sequence}
+	k := known{rec, m.Sequence, events.TraceParent(m.Event)}
+	n.records[rec.Workload] = k
 	if m.Sequence > n.last.Sequence || !n.last.Stream.Equal(m.Created) {
 		n.last = cursor{m.Sequence, m.Created}
 	}
-	n.dispatch(known{rec, m.Sequence})
+	n.dispatch(k)
 }
 
 // dispatch shows a record to the workers. A receiver that cannot be told about
@@ -179,6 +203,9 @@ func (n *session) dispatch(k known) {
 		n.choose(t, k, told, notes, now)
 	}
 	for name, w := range n.workers {
+		if n.catchingUp && !slices.Contains(n.saved.Receivers, name) {
+			continue
+		}
 		p := told[name]
 		p.SendResolved, p.SilencedUntil = w.config.WantsResolved(), until
 		w.observe(k, p, notes[name], now)
@@ -230,13 +257,18 @@ func (n *session) saveCursor(ctx context.Context) error {
 			at.Sequence = low - 1
 		}
 	}
-	if at == n.saved || at.Sequence == 0 || at.Sequence < n.saved.Sequence && at.Stream.Equal(n.saved.Stream) {
+	back := at.Sequence < n.saved.Sequence && at.Stream.Equal(n.saved.Stream)
+	names := slices.Sorted(maps.Keys(n.workers))
+	if at.Sequence == 0 || back || at == n.saved.cursor && slices.Equal(names, n.saved.Receivers) {
 		return nil
 	}
-	if err := n.store.put(ctx, keyCursor, at); err != nil {
+	p := progress{at, names}
+	if err := n.store.put(ctx, keyCursor, p); err != nil {
 		return err
 	}
-	n.saved = at
+	n.mu.Lock()
+	n.saved = p
+	n.mu.Unlock()
 	return nil
 }
 

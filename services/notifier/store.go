@@ -42,6 +42,13 @@ type cursor struct {
 	Stream   time.Time `json:"stream"` // when it was created: a new one starts over
 }
 
+// progress is the cursor with the receivers that have been told up to it. Others
+// are new: what came and went before them is not theirs.
+type progress struct {
+	cursor
+	Receivers []string `json:"receivers"`
+}
+
 // store is the DELIVERIES bucket, written with compare-and-set: a leader that
 // was replaced cannot write any more, and notices.
 type store struct {

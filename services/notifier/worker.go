@@ -30,6 +30,7 @@ type worker struct {
 	mu      sync.Mutex
 	lane    *plan.Lane
 	notes   map[string]string // why this receiver is told in place of another
+	traces  map[string]string // the traceparent of what is to be told
 	holding map[int]uint64    // by token: what is not reflected before rows are stored
 	token   int
 	why     string // the last failure
@@ -38,7 +39,7 @@ type worker struct {
 }
 
 func newWorker(n *session, c receiver.Config) (*worker, error) {
-	r, err := receiver.New(c, receiver.Options{Log: n.log, Source: n.source, Now: n.clock.Now})
+	r, err := receiver.New(c, receiver.Options{Log: n.log, Source: source, Now: n.clock.Now})
 	if err != nil {
 		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
 	}
@@ -53,7 +54,7 @@ func newWorker(n *session, c receiver.Config) (*worker, error) {
 	return &worker{
 		session: n, config: c, receiver: r, templates: templates,
 		wake: make(chan struct{}, 1), errands: make(chan errand),
-		lane: plan.NewLane(s), notes: map[string]string{}, holding: map[int]uint64{}, hash: c.Hash(),
+		lane: plan.NewLane(s), notes: map[string]string{}, traces: map[string]string{}, holding: map[int]uint64{}, hash: c.Hash(),
 	}, nil
 }
 
@@ -61,13 +62,18 @@ func newWorker(n *session, c receiver.Config) (*worker, error) {
 func (w *worker) observe(k known, p plan.Policy, note string, now time.Time) {
 	w.mu.Lock()
 	w.lane.Observe(k.Record, k.seq, p, now)
-	if note != "" {
-		w.notes[k.Workload] = note
-	} else {
-		delete(w.notes, k.Workload)
-	}
+	keep(w.notes, k.Workload, note)
+	keep(w.traces, k.Workload, k.trace)
 	w.mu.Unlock()
 	w.ring()
+}
+
+func keep(of map[string]string, key, value string) {
+	if value == "" {
+		delete(of, key)
+		return
+	}
+	of[key] = value
 }
 
 func (w *worker) ring() {

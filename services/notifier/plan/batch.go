@@ -27,13 +27,15 @@ type batch struct {
 	members map[string]Action
 }
 
+// batchKey names the message that an action belongs to. A name with a slash is
+// of no workload and is told by itself.
 func batchKey(workload string, a Action, e *entry) string {
 	switch {
 	case a.Kind == events.KindOpened && e.policy.Group != "":
 		return "opened/" + e.policy.Group
 	case a.Kind == events.KindResolved, a.Kind == events.KindReminder:
 		return a.Kind + "/" + e.row.Told.Thread
-	case a.Kind == events.KindDigest && !a.Open:
+	case a.Kind == events.KindDigest && !a.Open && !strings.Contains(workload, "/"):
 		return "digest"
 	}
 	return a.Kind + "//" + workload

@@ -132,7 +132,9 @@ func (l *Lane) Observe(rec events.Record, seq uint64, p Policy, now time.Time) {
 	e.row = e.row.observe(rec, p.Routed, now)
 	e.rec, e.seq, e.policy = rec, seq, p
 	if o := e.row.Owed; o != nil && (before == nil || before.Incident != o.Incident) {
-		l.unsaved[rec.Workload], e.opening = seq, rec
+		if e.opening = rec; seq > 0 {
+			l.unsaved[rec.Workload] = seq
+		}
 	}
 	l.dirty[rec.Workload] = struct{}{}
 }
@@ -290,5 +292,8 @@ func (l *Lane) untie(e *entry) {
 	t := e.row.Told.Thread
 	if l.threads[t]--; l.threads[t] <= 0 {
 		delete(l.threads, t)
+	}
+	if b := l.batches[events.KindResolved+"/"+t]; b != nil {
+		l.alarms.set(b.due(), b.key) // it may be complete now
 	}
 }

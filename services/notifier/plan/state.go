@@ -42,6 +42,8 @@ func (l *Lane) Restore(s State, at time.Time) {
 	case Refuses:
 		l.circuit.refused = true
 		l.circuit.pause(at, Probe)
+	case Down:
+		l.circuit.down = at.Add(-GiveUp)
 	}
 }
 

@@ -84,6 +84,9 @@ func (a *alertmanager) alerts(m Message) []promAlert {
 			StartsAt:    now, EndsAt: now.Add(5 * time.Minute),
 		}}
 	}
+	if len(m.Workloads) == 0 {
+		return []promAlert{a.own(m)}
+	}
 	all := make([]promAlert, len(m.Workloads))
 	for i, r := range m.Workloads {
 		one := promAlert{
@@ -103,6 +106,20 @@ func (a *alertmanager) alerts(m Message) []promAlert {
 		all[i] = one
 	}
 	return all
+}
+
+// own is an alert about the notifier itself.
+func (a *alertmanager) own(m Message) promAlert {
+	one := promAlert{
+		Labels:      a.labels("AuthwatchReceiver", nil),
+		Annotations: map[string]string{"summary": m.Title, "description": m.Text, "delivery_id": m.ID},
+		StartsAt:    m.Time, EndsAt: a.now(),
+	}
+	one.Labels["about"] = m.source()
+	if m.Open {
+		one.EndsAt = a.now().Add(alertLife)
+	}
+	return one
 }
 
 func (a *alertmanager) labels(name string, of map[string]string) map[string]string {

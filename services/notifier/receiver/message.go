@@ -23,6 +23,11 @@ type Message struct {
 	Ref    string
 	// Left counts the workloads of the conversation that are still bad.
 	Left int
+	// About names what m is about where that is not a workload, and Notice says
+	// what about it.
+	About  string
+	Notice string
+	Trace  string // the traceparent of the status behind m, where it is one
 	// Note is said besides: why this receiver is told in place of another.
 	Note string
 }
@@ -33,6 +38,17 @@ func (m Message) Subject() string {
 		return m.Workloads[0].Workload
 	}
 	return ""
+}
+
+// source names what m is about, in providers that want a name.
+func (m Message) source() string {
+	switch {
+	case m.About != "":
+		return m.About
+	case len(m.Workloads) == 1:
+		return m.Workloads[0].Workload
+	}
+	return "authwatch"
 }
 
 // Ends reports whether m ends its conversation.

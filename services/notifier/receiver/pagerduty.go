@@ -90,16 +90,12 @@ func (p *pagerDuty) payload(m Message) map[string]any {
 	if !m.Open && m.Kind != events.KindResolved {
 		severity = "info"
 	}
-	source := m.Subject()
-	if source == "" {
-		source = "authwatch"
-	}
 	details := map[string]any{"text": truncate(m.Text, 16<<10), "kind": m.Kind, "delivery_id": m.ID}
 	if records := encodeJSON(m.Workloads); len(records) < pagerDutyDetails {
 		details["workloads"] = json.RawMessage(records)
 	}
 	return map[string]any{
-		"summary": truncate(m.Title, pagerDutySummary), "source": source, "severity": severity,
+		"summary": truncate(m.Title, pagerDutySummary), "source": m.source(), "severity": severity,
 		"timestamp": m.began().UTC().Format(time.RFC3339), "component": "credential", "class": m.Kind,
 		"custom_details": details,
 	}

@@ -62,6 +62,9 @@ func compile(name, text string) (*template.Template, error) {
 // ones, and the error says why: people are told in any case.
 func (t Templates) Render(m *Message) error {
 	m.Title, m.Text = title(*m), text(*m)
+	if m.Text == "" {
+		m.Text = m.Title
+	}
 	data := Data{
 		Kind: m.Kind, Receiver: m.Receiver, Open: m.Open, Left: m.Left, Note: m.Note,
 		Workloads: m.Workloads, Title: m.Title, Text: m.Text,

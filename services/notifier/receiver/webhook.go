@@ -97,6 +97,12 @@ func (w *webhook) request(m Message) (call, error) {
 	if len(signing) > 0 {
 		header.Set("Webhook-Signature", sign(signing, m.ID, now, body))
 	}
+	if t := events.TraceParent(e); t != "" {
+		header.Set("Traceparent", t)
+		if w.Format == formatBinary {
+			header.Set("Ce-Traceparent", t)
+		}
+	}
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token.Reveal())
 	}
@@ -113,6 +119,7 @@ func (w *webhook) event(m Message) (event.Event, error) {
 		return event.Event{}, err
 	}
 	e.SetID(m.ID)
+	events.SetTraceParent(&e, m.Trace)
 	return e, nil
 }
 

@@ -21,6 +21,7 @@ func TestAWebhookGetsAStructuredCloudEventWhoseIDIsTheDelivery(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, status(204, ""))
 	m := opened(t)
+	m.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	a := send(t, Config{Webhook: &Webhook{URL: secret(p.URL + "/in")}}, m)
 	require.Equal(t, plan.Answer{Outcome: plan.Delivered, Status: 204}, a)
 
@@ -33,6 +34,8 @@ func TestAWebhookGetsAStructuredCloudEventWhoseIDIsTheDelivery(t *testing.T) {
 	require.NoError(t, json.Unmarshal(got.body, &e))
 	require.NoError(t, e.Validate())
 	require.Equal(t, m.ID, e.ID())
+	require.Equal(t, m.Trace, got.header.Get("traceparent"))
+	require.Equal(t, m.Trace, events.TraceParent(e))
 	require.Equal(t, "alert.opened", e.Type())
 	require.Equal(t, "github", e.Subject())
 	require.Equal(t, "urn:authwatch:notifier:test", e.Source())

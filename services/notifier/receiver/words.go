@@ -13,6 +13,9 @@ const mostNames = 50
 
 // title is m in one line.
 func title(m Message) string {
+	if m.About != "" {
+		return aboutTitle(m)
+	}
 	who := subject(m.Workloads)
 	switch m.Kind {
 	case events.KindTest:
@@ -31,6 +34,16 @@ func title(m Message) string {
 		return who + " keeps changing, now " + what(m.Workloads)
 	}
 	return who + " had trouble and recovered"
+}
+
+func aboutTitle(m Message) string {
+	switch {
+	case !m.Open:
+		return m.About + " can be told again"
+	case m.Kind == events.KindReminder:
+		return m.About + " still cannot be told"
+	}
+	return m.About + " cannot be told"
 }
 
 // subject names one workload or counts several.
@@ -75,6 +88,9 @@ func what(records []events.Record) string {
 // text is m in full.
 func text(m Message) string {
 	var b strings.Builder
+	if m.Notice != "" {
+		b.WriteString(m.Notice + "\n")
+	}
 	if m.Kind == events.KindTest {
 		b.WriteString("This is a test: nothing is wrong. Alerts to this receiver arrive.\n")
 	}
