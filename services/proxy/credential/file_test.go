@@ -144,7 +144,7 @@ func TestAFileThatGoesAwayKeepsItsValueAndSaysSoOnce(t *testing.T) {
 		events.ProblemMalformed: func() { write(t, path, "${TOKEN}") },
 	} {
 		spoil()
-		require.Eventually(t, func() bool { return s.Current().Stale != "" }, 5*time.Second, time.Millisecond, name)
+		reaches(t, s, func(now *Snapshot) bool { return now.Stale != "" })
 		for range 3 {
 			s.Reread(t.Context())
 		}
@@ -155,7 +155,7 @@ func TestAFileThatGoesAwayKeepsItsValueAndSaysSoOnce(t *testing.T) {
 		require.Contains(t, w.failed(), name)
 
 		write(t, path, "the-value\n")
-		require.Eventually(t, func() bool { return s.Current().Stale == "" }, 5*time.Second, time.Millisecond, name)
+		reaches(t, s, func(now *Snapshot) bool { return now.Stale == "" })
 		require.Equal(t, before.Generation, s.Current().Generation)
 		require.Equal(t, before.LoadedAt, s.Current().LoadedAt)
 	}
@@ -178,7 +178,7 @@ func TestAFileThatComesLateIsLoadedAlsoWithItsFolder(t *testing.T) {
 	eventually(t, "value-1", s)
 
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "run")))
-	require.Eventually(t, func() bool { return s.Current().Stale != "" }, 5*time.Second, time.Millisecond)
+	reaches(t, s, func(now *Snapshot) bool { return now.Stale != "" })
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	write(t, path, "value-2")
 	eventually(t, "value-2", s)

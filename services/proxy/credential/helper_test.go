@@ -102,5 +102,13 @@ func token(s *Source) string { return s.Current().Token.Reveal() }
 
 func eventually(t *testing.T, want string, s *Source) {
 	t.Helper()
-	require.Eventually(t, func() bool { return token(s) == want }, 8*time.Second, time.Millisecond, "want %q", want)
+	reaches(t, s, func(now *Snapshot) bool { return now.Token.Reveal() == want })
+}
+
+// reaches waits for a snapshot, and until everybody was told of it.
+func reaches(t *testing.T, s *Source, want func(*Snapshot) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool { return want(s.Current()) }, 8*time.Second, time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 }

@@ -74,7 +74,16 @@ func (w *watcher) follow() {
 	if w.notify == nil {
 		return
 	}
-	watched := w.notify.WatchList()
+	// A folder that appeared before the watch on the one above it was there has
+	// told nobody: look again after each move.
+	for range 16 {
+		if !w.move(w.wanted()) {
+			return
+		}
+	}
+}
+
+func (w *watcher) wanted() map[string]os.FileInfo {
 	wanted := map[string]os.FileInfo{}
 	for _, f := range w.files {
 		for _, dir := range folders(f) {
@@ -83,6 +92,12 @@ func (w *watcher) follow() {
 			}
 		}
 	}
+	return wanted
+}
+
+// move returns whether it added a watch.
+func (w *watcher) move(wanted map[string]os.FileInfo) (added bool) {
+	watched := w.notify.WatchList()
 	for dir, info := range w.known {
 		if now, ok := wanted[dir]; !ok || !os.SameFile(now, info) || !slices.Contains(watched, dir) {
 			_ = w.notify.Remove(dir)
@@ -92,8 +107,10 @@ func (w *watcher) follow() {
 	for dir, info := range wanted {
 		if _, ok := w.known[dir]; !ok && w.notify.Add(dir) == nil {
 			w.known[dir] = info
+			added = true
 		}
 	}
+	return added
 }
 
 // folders are those whose entries lead to file: its own, and those of the
