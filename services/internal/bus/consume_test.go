@@ -330,6 +330,43 @@ func TestMessageInHandIsNotDeliveredAgain(t *testing.T) {
 	require.Equal(t, uint64(2), consumerInfo(t, s).Delivered.Consumer, "two deliveries")
 }
 
+func TestMessageThatIsDeliveredAgainWhileInHandIsHandledOnce(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	cfg := consumerInfo(t, s).Config
+	cfg.AckWait = 500 * time.Millisecond
+	_, err = js.UpdateConsumer(t.Context(), bus.StreamAuth, cfg)
+	require.NoError(t, err)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+
+	var l log
+	heal, failed := make(chan struct{}), make(chan struct{}, 1000)
+	background(t, func(ctx context.Context) error {
+		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
+			select {
+			case <-heal:
+				return l.handle(ctx, m)
+			default:
+				failed <- struct{}{}
+				return errors.New("not now")
+			}
+		})
+	})
+	<-failed
+	s.Stop()
+	<-time.After(2 * cfg.AckWait) // nobody can say that it is in hand
+	s.Restart()
+	eventually(t, func() bool { return consumerInfo(t, s).Delivered.Consumer > 1 }, "it is delivered again")
+	close(heal)
+	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "it is acknowledged")
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+	eventually(t, func() bool { return consumerInfo(t, s).AckFloor.Stream == 2 }, "the next is too")
+	require.Equal(t, []uint64{1, 2}, l.of("github"))
+}
+
 func TestConsumptionGoesOnAfterTheBrokerRestarts(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)

@@ -2,14 +2,17 @@ package bus_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
@@ -145,6 +148,69 @@ func TestWatchGoesOnAfterTheBrokerRestarts(t *testing.T) {
 		eventually(t, func() bool { return m.is(map[string]string{"ops.github": v, "ops.gitlab": "a"}) }, "it sees %s", v)
 	}
 	require.Equal(t, 5, m.entries, "what did not change is not told again")
+}
+
+func TestWatchTellsOfAKeyThatVanishedWhileItWasInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := natstest.Run(t)
+	k := s.Bus(t).Bucket(bus.BucketDeliveries)
+	for _, key := range []string{"ops.github", "ops.gitlab"} {
+		_, err := k.Put(ctx, key, []byte("a"))
+		require.NoError(t, err)
+	}
+	m := watch(t, k, ">")
+	eventually(t, func() bool { return m.is(map[string]string{"ops.github": "a", "ops.gitlab": "a"}) }, "it runs")
+
+	s.Stop()
+	meanwhile, err := natsd.Start(natsd.Options{Dir: s.Dir(), NoSync: true})
+	require.NoError(t, err)
+	defer meanwhile.Shutdown()
+	nc, err := nats.Connect("", nats.InProcessServer(meanwhile))
+	require.NoError(t, err)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	stream, err := js.Stream(ctx, "KV_"+bus.BucketDeliveries)
+	require.NoError(t, err)
+	require.NoError(t, stream.Purge(ctx, jetstream.WithPurgeSubject("$KV.DELIVERIES.ops.github")))
+	nc.Close()
+	meanwhile.Shutdown()
+
+	s.Restart()
+	eventually(t, func() bool { return m.is(map[string]string{"ops.gitlab": "a"}) }, "it sees that one is gone")
+}
+
+func TestWatchIsCurrentAlthoughWhatWasPendingRanOut(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "SHORT", TTL: 2 * time.Second})
+	require.NoError(t, err)
+	k := b.Bucket("SHORT")
+	const keys = 1500 // more than are fetched ahead
+	parallel(16, keys, func(i int) {
+		_, err := k.Put(ctx, strconv.Itoa(i), []byte("a"))
+		require.NoError(t, err)
+	})
+	stored, err := js.Stream(ctx, "KV_SHORT")
+	require.NoError(t, err)
+
+	current := make(chan int, 1)
+	n := 0
+	background(t, func(ctx context.Context) error {
+		return k.Watch(ctx, ">", func(bus.Entry) {
+			if n++; n == 1 {
+				eventually(t, func() bool {
+					info, err := stored.Info(ctx)
+					return err == nil && info.State.Msgs == 0
+				}, "all run out")
+			}
+		}, bus.OnCurrent(func() { current <- n }))
+	})
+	require.Less(t, <-current, keys)
 }
 
 func TestWatchTellsOfAKeyThatRanOut(t *testing.T) {

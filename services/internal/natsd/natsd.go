@@ -163,7 +163,7 @@ func (s *Server) ClientURL() string {
 func (s *Server) Shutdown() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
-	if err := s.lock.Close(); err != nil {
+	if err := s.lock.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		s.log.Warn("lock of the data folder is not released", "err", err)
 	}
 }

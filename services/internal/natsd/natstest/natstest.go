@@ -79,6 +79,9 @@ func (s *Server) Restart() {
 	s.start()
 }
 
+// Dir is the folder with the server's data.
+func (s *Server) Dir() string { return s.options.Dir }
+
 // InProcessConn implements nats.InProcessConnProvider over restarts.
 func (s *Server) InProcessConn() (net.Conn, error) {
 	s.mu.Lock()
