@@ -117,6 +117,23 @@ func TestDelayedStoryOfAnOldCredentialIsStale(t *testing.T) {
 	require.Equal(t, "t3", r.Credential.Fingerprint)
 }
 
+// The first words of a source are an hour late: nothing is known of its clock, but
+// that it replaced its own credential is beyond doubt.
+func TestBacklogOfANewSourceEndsWithItsLatestCredential(t *testing.T) {
+	t.Parallel()
+	h := newHistory()
+	began := h.now
+	late := func(token string, happened time.Time) Observation {
+		return h.add(events.TypeLoaded, token, at(happened), func(o *Observation) {
+			o.Time, o.Stored = happened, began.Add(time.Hour)
+		})
+	}
+	r := fold(events.Record{}, late("t1", began), late("t2", began.Add(30*time.Minute)))
+	require.Equal(t, "t2", r.Credential.Fingerprint)
+	_, changed := Apply(r, h.add(events.TypeUnauthorized, "t1", at(began)))
+	require.False(t, changed)
+}
+
 func TestMissingOfBeforeTheCurrentCredentialIsStale(t *testing.T) {
 	t.Parallel()
 	h := newHistory()

@@ -1,6 +1,11 @@
 package api
 
 import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,4 +57,67 @@ func TestSlowListenerIsSentAwayAndDelaysNobody(t *testing.T) {
 	require.Equal(t, backlog, n, "what fitted, then the end")
 	_, last := f.listen()
 	require.EqualValues(t, frames, last)
+}
+
+// stored is a stream that is ahead of the process's own follower.
+type stored []bus.Message
+
+func (s stored) History(context.Context, string, string, int) ([]bus.Message, error) { return nil, nil }
+
+func (s stored) Each(_ context.Context, _, _ string, from uint64, _ bool, fn func(bus.Message) error) error {
+	for _, m := range s {
+		if m.Sequence >= from {
+			if err := fn(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type empty struct{}
+
+func (empty) Workloads() []Workload            { return nil }
+func (empty) Workload(string) (Workload, bool) { return Workload{}, false }
+func (empty) Ready() error                     { return nil }
+
+func TestResumedFeedSendsEveryEventOnce(t *testing.T) {
+	t.Parallel()
+	var all stored
+	for i := range uint64(5) {
+		all = append(all, message(t, i+1))
+	}
+	feed := NewFeed()
+	feed.Skip(3)
+	s := httptest.NewServer(New(empty{}, all, feed, nil).Handler())
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/api/v1/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Last-Event-ID", "1")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+
+	lines := bufio.NewScanner(res.Body)
+	ids := []string{}
+	for len(ids) < 6 && lines.Scan() {
+		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			if ids = append(ids, id); id == "5" { // what was replayed; now the follower catches up
+				for i := range uint64(4) {
+					require.NoError(t, feed.Send(message(t, 4+i)))
+				}
+			}
+		}
+	}
+	require.Equal(t, []string{"2", "3", "4", "5", "6", "7"}, ids)
+}
+
+func TestFeedRefusesAnIDThatIsNoSequence(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/events", nil)
+	r.Header.Set("Last-Event-ID", "yesterday")
+	New(empty{}, stored{}, NewFeed(), nil).Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 }
