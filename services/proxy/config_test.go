@@ -47,7 +47,9 @@ func TestEachMistakeHasItsMessage(t *testing.T) {
 		{"no client file", func(c *proxy.Config, _ *proxy.Workload) { c.ClientAuth = &proxy.ClientAuth{} }, "client_auth.bearer_token_file: is required: the file with the tokens of clients, one a line"},
 		{"passthrough with a credential", func(_ *proxy.Config, w *proxy.Workload) { w.ClientAuthorization = "passthrough" }, "workloads[0].credential: would never be used: with client_authorization: passthrough the client's own is"},
 		{"no CA", func(_ *proxy.Config, w *proxy.Workload) { w.CAFile = "/nonexistent" }, "workloads[0].ca_file: open /nonexistent: no such file or directory"},
-		{"eager probe", func(_ *proxy.Config, w *proxy.Workload) { w.Probe = &proxy.Probe{IdleAfter: config.Duration(time.Minute)} }, "workloads[0].probe.idle_after: 1m0s is too often for somebody else's server; 10m is the least"},
+		{"eager probe", func(_ *proxy.Config, w *proxy.Workload) {
+			w.Probe = &proxy.Probe{IdleAfter: config.Duration(time.Minute)}
+		}, "workloads[0].probe.idle_after: 1m0s is too often for somebody else's server; 10m is the least"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -43,8 +43,8 @@ func BenchmarkPeers(b *testing.B) {
 		require.NoError(b, err)
 		d = v
 	}
-	var out strings.Builder
 	for _, s := range scenarios {
+		var out strings.Builder
 		results := map[string][]result{}
 		for range rounds {
 			for _, c := range all {
@@ -65,15 +65,17 @@ func BenchmarkPeers(b *testing.B) {
 				}
 			}
 		}
+		b.Log(out.String())
 	}
 	for _, n := range []int{1000, 5000} {
+		var out strings.Builder
 		fmt.Fprintf(&out, "\n%-40s %9s %12s\n", fmt.Sprintf("%d open streams", n), "KiB each", "goroutines")
 		for _, c := range all {
 			kib, routines := streams(b, c, "/plain/stream", n)
 			fmt.Fprintf(&out, "  %-38s %9.1f %12.1f\n", c.name, kib, routines)
 		}
+		b.Log(out.String())
 	}
-	b.Log(out.String())
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -126,12 +126,13 @@ func streams(b *testing.B, c *child, path string, n int) (kib, routines float64)
 		nc, err := net.Dial("tcp", addr)
 		require.NoError(b, err)
 		open = append(open, nc)
+		require.NoError(b, nc.SetDeadline(time.Now().Add(10*time.Second)))
 		_, err = fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", path, addr)
 		require.NoError(b, err)
 		in := bufio.NewReaderSize(nc, 1024)
 		for line := ""; line != "data: 1\n"; {
 			line, err = in.ReadString('\n')
-			require.NoError(b, err)
+			require.NoError(b, err, "%s, stream %d", c.name, len(open))
 		}
 	}
 	return (memory(b, c) - kib) / float64(n), (goroutines(b, c) - routines) / float64(n)
