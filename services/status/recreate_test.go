@@ -22,7 +22,8 @@ func recreate(t *testing.T, server *natstest.Server, b *bus.Bus, stream string) 
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
 	require.NoError(t, js.DeleteStream(t.Context(), stream))
-	require.NoError(t, b.Provision(t.Context(), 1))
+	// The server removes the folder in the background, and refuses meanwhile.
+	require.Eventually(t, func() bool { return b.Provision(t.Context(), 1) == nil }, 20*time.Second, 20*time.Millisecond)
 }
 
 func TestObservationsOfAStreamCreatedAnewCount(t *testing.T) {
