@@ -57,7 +57,7 @@ func fill(t *testing.T, url string, messages int) (status jetstream.Stream) {
 	require.NoError(t, err)
 	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "AUTH", Subjects: []string{"auth.>"}, AllowDirect: true})
 	require.NoError(t, err)
-	status, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "STATUS", Subjects: []string{"status.>"}})
+	status, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "STATUS", Subjects: []string{"status.>"}, AllowDirect: true})
 	require.NoError(t, err)
 	proxy, err := jetstream.New(login(t, url, "proxy", "proxy-password").Conn)
 	require.NoError(t, err)

@@ -140,14 +140,18 @@ func checkUsers(t *testing.T, url string, password func(user string) string) {
 	}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "\t%s\n", strings.Join(users, "\t"))
+	row := func(cells ...string) {
+		_, err := fmt.Fprintln(table, strings.Join(cells, "\t"))
+		require.NoError(t, err)
+	}
+	row(append([]string{""}, users...)...)
 	var wrong []string
 	for i, p := range probes {
-		verb := "publish"
+		verb := "publish "
 		if p.subscribe {
-			verb = "subscribe"
+			verb = "subscribe "
 		}
-		fmt.Fprintf(table, "%s %s", verb, p.subject)
+		cells := []string{verb + p.subject}
 		for _, user := range users {
 			mark := "-"
 			if allowed[user][i] {
@@ -155,11 +159,11 @@ func checkUsers(t *testing.T, url string, password func(user string) string) {
 			}
 			if want := slices.Contains(p.allowed, user); want != allowed[user][i] {
 				mark += " WRONG"
-				wrong = append(wrong, user+" "+verb+" "+p.subject)
+				wrong = append(wrong, user+" "+verb+p.subject)
 			}
-			fmt.Fprint(table, "\t", mark)
+			cells = append(cells, mark)
 		}
-		fmt.Fprintln(table)
+		row(cells...)
 	}
 	require.NoError(t, table.Flush())
 	t.Logf("%d users, %d operations\n%s", len(users), len(probes), text.String())

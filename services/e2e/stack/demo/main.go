@@ -11,15 +11,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/process"
 )
 
 const (
@@ -33,12 +32,7 @@ const (
 const callTool = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"}}}`
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, strings.Join(os.Args[1:], " ")); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
+	process.Main(func(ctx context.Context) error { return run(ctx, strings.Join(os.Args[1:], " ")) })
 }
 
 func run(ctx context.Context, command string) error {
@@ -52,7 +46,7 @@ func run(ctx context.Context, command string) error {
 	case "messages":
 		return ask(ctx, http.MethodGet, self+"/messages", "", "")
 	}
-	return errors.New("usage: demo serve|call|revoke|issue|messages")
+	return process.Usagef("usage: demo serve|call|revoke|issue|messages")
 }
 
 func serve(ctx context.Context) error {

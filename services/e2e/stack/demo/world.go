@@ -44,14 +44,14 @@ func (w *world) handler() http.Handler {
 	mux.HandleFunc("GET /messages", w.list)
 	mux.HandleFunc("POST /revoke", func(rw http.ResponseWriter, _ *http.Request) {
 		w.accept("")
-		fmt.Fprintln(rw, "the MCP server rejects every token now; call it to see what happens")
+		_, _ = fmt.Fprintln(rw, "the MCP server rejects every token now; call it to see what happens")
 	})
 	mux.HandleFunc("POST /issue", func(rw http.ResponseWriter, _ *http.Request) {
 		if err := w.issue(); err != nil {
 			http.Error(rw, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		fmt.Fprintln(rw, "a new token is in", w.tokenFile)
+		_, _ = fmt.Fprintln(rw, "a new token is in", w.tokenFile)
 	})
 	return mux
 }
