@@ -24,6 +24,7 @@ const (
 	// drainTimeout is how long the handlers in progress may take when ctx ends.
 	drainTimeout = 5 * time.Second
 	lagInterval  = 10 * time.Second
+	healDelay    = 2 * time.Second
 )
 
 var durableVersion = regexp.MustCompile(`-v[0-9]+$`)
@@ -137,11 +138,18 @@ func (b *Bus) bind(ctx context.Context, c Consumer) (jetstream.Consumer, error) 
 	return durable, nil
 }
 
-// heal puts back what was deleted, where this bus owns the topology.
+// heal puts back what was deleted, where this bus owns the topology. The server
+// tells of a deletion when it begins: a stream that is created while the files of
+// its predecessor still go away takes one message and never answers again.
 func (b *Bus) heal(ctx context.Context, err error) {
 	replicas := b.replicas.Load()
 	if replicas == 0 || !errors.Is(err, ErrNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
 		return
+	}
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(healDelay):
 	}
 	if err := b.Provision(ctx, int(replicas)); err != nil {
 		b.log.Warn("topology is not restored", "err", err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // start starts the workers. The returned function ends them: handlers in
@@ -19,23 +21,29 @@ func (w *work) start(ctx context.Context) (stop func()) {
 	return func() {
 		defer cancel()
 		w.close()
-		for _, it := range w.waiting(false) {
-			if err := it.Nak(); err != nil {
-				w.bus.log.Debug("message is not given back", "sequence", it.meta.Sequence.Stream, "err", err)
-			}
-		}
+		w.giveBack(w.waiting(false))
 		done := make(chan struct{})
 		go func() { workers.Wait(); close(done) }()
 		select {
 		case <-done:
-			return
 		case <-time.After(drainTimeout):
 			cancel()
+			select {
+			case <-done:
+			case <-time.After(time.Second):
+				w.bus.log.Error("a handler does not end", "durable", w.c.Durable)
+			}
 		}
-		select {
-		case <-done:
-		case <-time.After(time.Second):
-			w.bus.log.Error("a handler does not end", "durable", w.c.Durable)
+		w.giveBack(w.waiting(true)) // what failed meanwhile
+	}
+}
+
+// giveBack lets the server deliver messages to another replica, or to the next
+// process, without waiting for its patience to end.
+func (w *work) giveBack(items []*item) {
+	for _, it := range items {
+		if err := it.Nak(); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			w.bus.log.Debug("message is not given back", "sequence", it.meta.Sequence.Stream, "err", err)
 		}
 	}
 }
