@@ -80,7 +80,7 @@ func TestAnEdgeOutlivesAKillWhileTheBrokerIsAway(t *testing.T) {
 		return address, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	}
 	address, kill := run()
-	resp, err := http.Post("http://"+address+"/github", "application/json", strings.NewReader(`{"id":1,"method":"a"}`)) //nolint:noctx // a test
+	resp, err := http.Post("http://"+address+"/github", "application/json", strings.NewReader(`{"id":1,"method":"a"}`))
 	require.NoError(t, err)
 	resp.Body.Close()
 	require.Equal(t, 503, resp.StatusCode)
@@ -183,7 +183,7 @@ func TestAConfigurationIsTakenOverWithoutDroppingAStream(t *testing.T) {
 	require.NoError(t, w.proxy.Reload(next))
 	require.Equal(t, 200, w.do("POST", "/github", "{}").status)
 	require.Equal(t, 200, w.do("POST", "/gitlab", "{}").status)
-	resp, err := http.Get("http://" + own) //nolint:noctx // a test
+	resp, err := http.Get("http://" + own)
 	require.NoError(t, err)
 	_ = resp.Body.Close()
 

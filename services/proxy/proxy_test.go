@@ -74,7 +74,6 @@ type world struct {
 	dir   string
 	token string // file
 	stop  func()
-	log   *strings.Builder
 }
 
 const (
@@ -385,7 +384,7 @@ func TestAnUnreachableUpstreamIsNoVerdict(t *testing.T) {
 	up := newRemote(t, goodToken)
 	w := newWorld(t, up.URL)
 	require.Equal(t, 200, w.call("a").status)
-	up.Server.Close()
+	up.Close()
 	var r reply
 	for range 4 {
 		r = w.call("a")

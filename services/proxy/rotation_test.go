@@ -34,7 +34,7 @@ func TestARotationUnderLoadIsNoDeath(t *testing.T) {
 	for range clients {
 		wg.Go(func() {
 			for !stop.Load() {
-				resp, err := client.Post(w.url("/github"), "application/json", bytes.NewReader([]byte(`{"id":1,"method":"tools/call"}`))) //nolint:noctx // a test
+				resp, err := client.Post(w.url("/github"), "application/json", bytes.NewReader([]byte(`{"id":1,"method":"tools/call"}`)))
 				if err != nil {
 					continue
 				}

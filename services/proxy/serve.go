@@ -47,13 +47,17 @@ func (x *exchange) run() outcome {
 	w := x.w
 	switch {
 	case climbs(x.Rest):
-		x.refuse(shield.Answer{Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "path",
-			Message: "the path leads out of the workload"})
+		x.refuse(shield.Answer{
+			Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "path",
+			Message: "the path leads out of the workload",
+		})
 		return outRefused
 	case w.mcp && x.discovery:
 		// Else the client's OAuth discovery would carry the workload's token along.
-		x.refuse(shield.Answer{Status: http.StatusNotFound, Code: shield.CodeRefused, Reason: "discovery",
-			Message: w.cfg.Name + ": there is no OAuth here; the proxy attaches the workload's credential"})
+		x.refuse(shield.Answer{
+			Status: http.StatusNotFound, Code: shield.CodeRefused, Reason: "discovery",
+			Message: w.cfg.Name + ": there is no OAuth here; the proxy attaches the workload's credential",
+		})
 		return outDiscovery
 	}
 	if w.source != nil {
@@ -77,18 +81,24 @@ func (x *exchange) finish(out outcome, err error) outcome {
 			w.log.Warn("upstream is unreachable", "reason", reason, "err", hideURL(err))
 			w.news()
 		}
-		a := shield.Answer{Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
-			Message: fmt.Sprintf("%s: the upstream cannot be reached: %s", w.cfg.Name, reason)}
+		a := shield.Answer{
+			Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
+			Message: fmt.Sprintf("%s: the upstream cannot be reached: %s", w.cfg.Name, reason),
+		}
 		if out == outTimedOut {
 			a.Status = http.StatusGatewayTimeout
 		}
 		x.refuse(a)
 	case outTooLarge:
-		x.refuse(shield.Answer{Status: http.StatusRequestEntityTooLarge, Code: shield.CodeRefused, Reason: "too_large",
-			Message: w.cfg.Name + ": the request body is larger than proxy.limits.request_body allows"})
+		x.refuse(shield.Answer{
+			Status: http.StatusRequestEntityTooLarge, Code: shield.CodeRefused, Reason: "too_large",
+			Message: w.cfg.Name + ": the request body is larger than proxy.limits.request_body allows",
+		})
 	case outBadRequest:
-		x.refuse(shield.Answer{Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
-			Message: w.cfg.Name + ": the request body could not be read"})
+		x.refuse(shield.Answer{
+			Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
+			Message: w.cfg.Name + ": the request body could not be read",
+		})
 	case outCut:
 		w.log.Debug("answer cut short by the upstream", "err", err)
 	}

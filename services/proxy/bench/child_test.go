@@ -189,7 +189,7 @@ func peer(b *testing.B, name, address, conf string, args ...string) *child {
 	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	c := &child{name: name, cmd: cmd, told: told{Proxy: "http://" + address}}
 	require.Eventually(b, func() bool {
-		resp, err := http.Post(c.Proxy+"/plain/small", "application/json", nil) //nolint:noctx // a benchmark
+		resp, err := http.Post(c.Proxy+"/plain/small", "application/json", nil)
 		if err == nil {
 			resp.Body.Close()
 		}

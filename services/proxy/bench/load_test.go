@@ -16,10 +16,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // contextOfChild ends with the process.
-func contextOfChild() context.Context { return context.Background() } //nolint:forbidigo // the process starts here
+func contextOfChild() context.Context { return context.Background() }
 
 // result is one measurement.
 type result struct {
@@ -100,7 +101,7 @@ func goroutines(b *testing.B, c *child) float64 {
 	if c.Goroutines == "" {
 		return 0
 	}
-	resp, err := http.Get(c.Goroutines) //nolint:noctx // a benchmark
+	resp, err := http.Get(c.Goroutines)
 	require.NoError(b, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -116,24 +117,40 @@ func streams(b *testing.B, c *child, path string, n int) (kib, routines float64)
 	b.Helper()
 	routines, kib = goroutines(b, c), memory(b, c)
 	addr := strings.TrimPrefix(c.Proxy, "http://")
-	open := make([]net.Conn, 0, n)
+	open := make([]net.Conn, n)
 	defer func() {
 		for _, nc := range open {
-			nc.Close()
+			if nc != nil {
+				nc.Close()
+			}
 		}
 	}()
-	for range n {
-		nc, err := net.Dial("tcp", addr)
-		require.NoError(b, err)
-		open = append(open, nc)
-		require.NoError(b, nc.SetDeadline(time.Now().Add(10*time.Second)))
-		_, err = fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", path, addr)
-		require.NoError(b, err)
-		in := bufio.NewReaderSize(nc, 1024)
-		for line := ""; line != "data: 1\n"; {
-			line, err = in.ReadString('\n')
-			require.NoError(b, err, "%s, stream %d", c.name, len(open))
+	var group errgroup.Group
+	group.SetLimit(64) // some peers hold the first event back for a moment
+	for i := range open {
+		group.Go(func() (err error) {
+			open[i], err = openStream(addr, path)
+			return err
+		})
+	}
+	require.NoError(b, group.Wait(), c.name)
+	return (memory(b, c) - kib) / float64(n), (goroutines(b, c) - routines) / float64(n)
+}
+
+func openStream(addr, path string) (net.Conn, error) {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", path, addr); err != nil {
+		return nc, err
+	}
+	in := bufio.NewReaderSize(nc, 1024)
+	for line := ""; line != "data: 1\n"; {
+		if line, err = in.ReadString('\n'); err != nil {
+			return nc, err
 		}
 	}
-	return (memory(b, c) - kib) / float64(n), (goroutines(b, c) - routines) / float64(n)
+	return nc, nil
 }

@@ -89,6 +89,9 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 	small := smallBuffers.Get().(*[4 << 10]byte) //nolint:errcheck // the pool holds nothing else
 	defer smallBuffers.Put(small)
 	var large *[32 << 10]byte
+	if resp.ContentLength > int64(len(small)) {
+		large = largeBuffers.Get().(*[32 << 10]byte) //nolint:errcheck // as above
+	}
 	defer func() {
 		if large != nil {
 			largeBuffers.Put(large)
@@ -112,13 +115,13 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 			}
 		}
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		case n == len(small) && large == nil:
 			large = largeBuffers.Get().(*[32 << 10]byte) //nolint:errcheck // as above
-		case n < len(small) && large != nil:
+		case n < len(small) && large != nil && resp.ContentLength < 0:
 			largeBuffers.Put(large)
 			large = nil
 		}

@@ -147,8 +147,9 @@ func (s *streamed) Read(p []byte) (int, error) {
 	if cerr := s.count(n); cerr != nil {
 		return 0, cerr
 	}
-	s.ended.Store(err == io.EOF)
-	if err != nil && err != io.EOF {
+	if errors.Is(err, io.EOF) {
+		s.ended.Store(true)
+	} else if err != nil {
 		err = fmt.Errorf("%w: %w", errBodyBroken, err)
 	}
 	s.err = err

@@ -38,12 +38,14 @@ func (e *endpointReader) Read(p []byte) (int, error) {
 		}
 	}
 	n := copy(p, e.ready)
-	e.ready = e.ready[n:]
+	if e.ready = e.ready[n:]; len(e.ready) == 0 {
+		e.ready = nil // a stream may stay open for days
+	}
 	return n, nil
 }
 
 func (e *endpointReader) fill(size int) {
-	buf := make([]byte, max(min(size, maxBlock), 1))
+	buf := make([]byte, max(min(size, 1<<10), 1))
 	n, err := e.from.Read(buf)
 	e.held = append(e.held, buf[:n]...)
 	for !e.done {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -132,9 +133,7 @@ func (x *Exchange) got1xx(code int, header textproto.MIMEHeader) error {
 		return nil
 	}
 	h := x.Writer.Header()
-	for k, v := range header {
-		h[k] = v
-	}
+	maps.Copy(h, http.Header(header))
 	x.Writer.WriteHeader(code)
 	clear(h)
 	return nil

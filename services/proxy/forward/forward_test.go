@@ -106,7 +106,8 @@ func (w *wire) serve(c net.Conn, answer string) {
 		}
 		body := ""
 		if _, v, ok := strings.Cut(head, "Content-Length: "); ok {
-			n, _ := strconv.Atoi(v[:strings.Index(v, "\n")])
+			length, _, _ := strings.Cut(v, "\n")
+			n, _ := strconv.Atoi(length)
 			b := make([]byte, n)
 			_, err = io.ReadFull(in, b)
 			body = string(b)

@@ -311,7 +311,7 @@ func TestASmallBodyIsSentAgainWhenAPooledConnectionWasDead(t *testing.T) {
 	t.Cleanup(s.Close)
 	f := newFront(t, s.URL)
 	for i := range 5 {
-		resp, err := http.Post(f.URL, "application/json", strings.NewReader(fmt.Sprint(i))) //nolint:noctx // a test
+		resp, err := http.Post(f.URL, "application/json", strings.NewReader(fmt.Sprint(i)))
 		require.NoError(t, err)
 		resp.Body.Close()
 		require.Equal(t, http.StatusOK, resp.StatusCode)

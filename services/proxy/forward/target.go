@@ -133,13 +133,14 @@ func Split(target string) (path, query string, hasQuery bool) {
 		if !ok {
 			return "", "", false
 		}
-		if i := strings.IndexAny(rest, "/?"); i < 0 {
+		i := strings.IndexAny(rest, "/?")
+		switch {
+		case i < 0:
 			return "/", "", false
-		} else if rest[i] == '?' {
+		case rest[i] == '?':
 			return "/", rest[i+1:], true
-		} else {
-			target = rest[i:]
 		}
+		target = rest[i:]
 	}
 	return strings.Cut(target, "?")
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -155,10 +156,7 @@ type forbidden struct {
 func (j *Judge) forbid(a Answer) {
 	f := &j.forbidden
 	scopes := slices.Sorted(slices.Values(a.Scopes))
-	key := a.Class.Method + " " + a.Class.Path + " " + a.Class.MCPMethod
-	for _, s := range scopes {
-		key += " " + s
-	}
+	key := strings.Join(append([]string{a.Class.Method, a.Class.Path, a.Class.MCPMethod}, scopes...), " ")
 	if at, ok := f.told[key]; ok && a.At.Sub(at) < forgetAfter {
 		return
 	}

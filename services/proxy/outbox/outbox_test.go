@@ -169,7 +169,8 @@ func TestTheFirstAndTheLatestStayWhenTooManyAreHeld(t *testing.T) {
 	b.answer("", nil)
 	require.Eventually(t, func() bool { return o.Stats().Held == 0 }, 10*time.Second, time.Millisecond)
 	got := b.got()
-	require.Equal(t, names(first, last), []string{got[0], got[len(got)-1]})
+	require.Equal(t, names(first), got[:1])
+	require.Equal(t, names(last), got[len(got)-1:])
 }
 
 func TestARefusedWorkloadDelaysNoOther(t *testing.T) {
