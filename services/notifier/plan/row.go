@@ -49,6 +49,9 @@ type Owed struct {
 type Seen struct {
 	Incident string    `json:"incident,omitempty"` // empty: none open
 	At       time.Time `json:"at,omitzero"`
+	// Since is that of the newest record looked at. After a crash the stream is
+	// read again from a little before: what is not newer is no further change.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Empty reports whether nothing would be lost without the row.
@@ -59,8 +62,10 @@ func (r Row) Empty() bool {
 // observe takes note of a record, in the order of the STATUS stream.
 func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 	if rec.Incident != r.Seen.Incident {
-		r.Seen = Seen{Incident: rec.Incident, At: now}
-		r.Changes = remember(r.Changes, now)
+		if rec.Since.After(r.Seen.Since) || rec.Since.IsZero() {
+			r.Changes = remember(r.Changes, now)
+		}
+		r.Seen = Seen{Incident: rec.Incident, At: now, Since: later(r.Seen.Since, rec.Since)}
 	}
 	if rec.Incident != "" && routed && r.owes(rec) {
 		r.Owed = &Owed{

@@ -1,0 +1,30 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+func TestTheStreamReadAgainIsNoFurtherChange(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	history := []events.Record{
+		{Incident: "1", Incidents: 1, Since: start},
+		{Since: start.Add(time.Second)},
+		{Incident: "2", Incidents: 2, Since: start.Add(2 * time.Second)},
+		{Since: start.Add(3 * time.Second)},
+	}
+	var row Row
+	for range 3 { // a crash after the last one, and another
+		for i, rec := range history {
+			row = row.observe(rec, true, start.Add(time.Duration(i)*time.Second))
+		}
+	}
+	require.Len(t, row.Changes, len(history))
+	require.False(t, row.Flapping(start.Add(4*time.Second)))
+	require.Equal(t, Seen{At: start.Add(3 * time.Second), Since: start.Add(3 * time.Second)}, row.Seen)
+}
