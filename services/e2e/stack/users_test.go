@@ -203,7 +203,7 @@ func (s *session) try(t *testing.T, p probe) bool {
 	} else {
 		m := nats.NewMsg(p.subject)
 		m.Header.Set("Nats-Expected-Stream", "NONE")
-		m.Data = []byte("probe")
+		m.Data = []byte("{") // a purge takes what does not look like JSON for "everything"
 		require.NoError(t, s.PublishMsg(m))
 	}
 	require.NoError(t, s.Flush()) // a denial comes before the answer to this
