@@ -89,7 +89,7 @@ func behave(t *testing.T, transport mcp.Transport, deaf bool, cancelled <-chan s
 	})
 	session, err := c.Connect(t.Context(), transport, nil)
 	require.NoError(t, err)
-	defer session.Close()
+	defer func() { _ = session.Close() }()
 	seen := []string{"version " + session.InitializeResult().ProtocolVersion}
 
 	tools, err := session.ListTools(t.Context(), nil)
