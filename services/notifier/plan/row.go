@@ -49,9 +49,20 @@ type Owed struct {
 type Seen struct {
 	Incident string    `json:"incident,omitempty"` // empty: none open
 	At       time.Time `json:"at,omitzero"`
-	// Since is that of the newest record looked at. After a crash the stream is
-	// read again from a little before: what is not newer is no further change.
+	// Since and Rank are those of the newest record looked at. After a crash the
+	// stream is read again from a little before: what is newer in neither is no
+	// further change.
 	Since time.Time `json:"since,omitzero"`
+	Rank  int64     `json:"rank,omitempty"`
+}
+
+// rank counts the openings and closings up to a record.
+func rank(rec events.Record) int64 {
+	n := 2 * rec.Incidents
+	if rec.Incident != "" {
+		n--
+	}
+	return n
 }
 
 // Empty reports whether nothing would be lost without the row.
@@ -62,10 +73,13 @@ func (r Row) Empty() bool {
 // observe takes note of a record, in the order of the STATUS stream.
 func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 	if rec.Incident != r.Seen.Incident {
-		if rec.Since.After(r.Seen.Since) || rec.Since.IsZero() {
+		if rec.Since.After(r.Seen.Since) || rank(rec) > r.Seen.Rank || rec.Incidents == 0 {
 			r.Changes = remember(r.Changes, now)
 		}
-		r.Seen = Seen{Incident: rec.Incident, At: now, Since: later(r.Seen.Since, rec.Since)}
+		r.Seen = Seen{
+			Incident: rec.Incident, At: now,
+			Since: later(r.Seen.Since, rec.Since), Rank: max(r.Seen.Rank, rank(rec)),
+		}
 	}
 	if rec.Incident != "" && routed && r.owes(rec) {
 		r.Owed = &Owed{

@@ -14,9 +14,9 @@ func TestTheStreamReadAgainIsNoFurtherChange(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	history := []events.Record{
 		{Incident: "1", Incidents: 1, Since: start},
-		{Since: start.Add(time.Second)},
+		{Incidents: 1, Since: start},
 		{Incident: "2", Incidents: 2, Since: start.Add(2 * time.Second)},
-		{Since: start.Add(3 * time.Second)},
+		{Incidents: 2, Since: start.Add(3 * time.Second)},
 	}
 	var row Row
 	for range 3 { // a crash after the last one, and another
@@ -26,5 +26,5 @@ func TestTheStreamReadAgainIsNoFurtherChange(t *testing.T) {
 	}
 	require.Len(t, row.Changes, len(history))
 	require.False(t, row.Flapping(start.Add(4*time.Second)))
-	require.Equal(t, Seen{At: start.Add(3 * time.Second), Since: start.Add(3 * time.Second)}, row.Seen)
+	require.Equal(t, Seen{At: start.Add(3 * time.Second), Since: start.Add(3 * time.Second), Rank: 4}, row.Seen)
 }
