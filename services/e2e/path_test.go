@@ -77,6 +77,7 @@ func tellOneDeath(t *testing.T, w *world, s system) {
 	// Whatever the storm or the restart had added stands before these in their
 	// streams: now it would have arrived.
 	require.Equal(t, []string{events.KindOpened, events.KindResolved}, w.webhook.kinds())
+	require.Equal(t, 2, w.webhook.called())
 	require.Equal(t, 1, w.count(t, "AUTH", events.TypeUnauthorized))
 	require.Equal(t, 2, w.count(t, "AUTH", events.TypeAuthorized), "the first token, and the second")
 	require.Equal(t, []events.Status{

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,8 +124,10 @@ type webhook struct {
 
 	mu     sync.Mutex
 	status int // answered while it is not 0, and nothing is kept
+	calls  int
+	ids    []string // of the deliveries
 	bodies [][]byte
-	alerts []events.Alert
+	alerts []events.Alert // one a delivery
 }
 
 func newWebhook(t *testing.T) *webhook {
@@ -139,6 +142,7 @@ func newWebhook(t *testing.T) *webhook {
 func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var envelope struct {
+		ID   string       `json:"id"`
 		Data events.Alert `json:"data"`
 	}
 	if err != nil || json.Unmarshal(body, &envelope) != nil {
@@ -152,13 +156,24 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.bodies = append(h.bodies, body)
-	h.alerts = append(h.alerts, envelope.Data)
+	if !slices.Contains(h.ids, envelope.ID) { // as a receiver has to: the same id is the same message
+		h.ids = append(h.ids, envelope.ID)
+		h.alerts = append(h.alerts, envelope.Data)
+	}
+	h.calls++
 }
 
 func (h *webhook) refuse(status int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.status = status
+}
+
+// called is how often the webhook was called, repetitions included.
+func (h *webhook) called() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.calls
 }
 
 // kinds are the kinds of the alerts so far, in the order they came.
