@@ -36,7 +36,7 @@ func dieAndCrash(t *testing.T) {
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)
 	crash := func() {
-		moment := time.NewTimer(time.Duration(rand.Int64N(int64(40 * time.Millisecond)))) //nolint:gosec // a moment, not a secret
+		moment := time.NewTimer(time.Duration(rand.Int64N(int64(40 * time.Millisecond))))
 		<-moment.C
 		s.kill()
 		s.start(t)
