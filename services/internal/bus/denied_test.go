@@ -3,8 +3,10 @@ package bus_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -41,15 +43,25 @@ func TestDeniedSubjectIsSaidBeforeItIsNeeded(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t, natstest.Users(
 		natsd.User{Name: "admin", Password: "secret"},
-		natsd.User{Name: "poor", Password: "secret", Publish: []string{"auth.loaded.*", "$KV.LEASES.>"}, Subscribe: []string{"_INBOX_poor.>"}}))
+		natsd.User{Name: "poor", Password: "secret", Publish: []string{"auth.loaded.*", "$KV.LEASES.>", "$SYS.REQ.USER.INFO"}, Subscribe: []string{"_INBOX_poor.>"}}))
 	admin := s.Bus(t, as(s, "admin"))
 	b := s.Connect(t, as(s, "poor"))
+	var seen atomic.Int64
+	subscriber, err := nats.Connect(s.ClientURL(), nats.UserInfo("admin", "secret"))
+	require.NoError(t, err)
+	t.Cleanup(subscriber.Close)
+	_, err = subscriber.Subscribe("auth.>", func(*nats.Msg) { seen.Add(1) })
+	require.NoError(t, err)
+	require.NoError(t, subscriber.Flush())
+
 	b.Needs("auth.loaded.*")
 	eventually(t, func() bool { return b.Ready() == nil }, "it may")
 	b.Needs("auth.unauthorized.*")
 	eventually(t, func() bool { return errors.Is(b.Ready(), bus.ErrRefused) }, "it may not")
-	require.ErrorContains(t, b.Ready(), "auth.unauthorized.probe")
-	_, err := admin.Last(t.Context(), bus.StreamAuth, "auth.>")
+	require.ErrorContains(t, b.Ready(), "auth.unauthorized.*")
+	require.NoError(t, subscriber.Flush())
+	require.Zero(t, seen.Load(), "no subscriber saw anything")
+	_, err = admin.Last(t.Context(), bus.StreamAuth, "auth.>")
 	require.ErrorIs(t, err, bus.ErrNotFound, "nothing was stored")
 }
 

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // A server calls itself healthy for many seconds after its cluster lost its
@@ -73,31 +69,13 @@ func (c *canary) state(now time.Time) error {
 func (b *Bus) Ready() error { return b.canary.state(time.Now()) }
 
 // Needs names subjects that this process is going to publish to ("auth.loaded.*").
-// After each connect it is tried whether it may, without storing anything, and
-// Ready says what is denied: not the first event that matters.
+// After each connect the server is asked whether it may, and Ready says what is
+// denied: not the first event that matters.
 func (b *Bus) Needs(subjects ...string) {
 	b.canary.mu.Lock()
 	b.canary.needs = append(b.canary.needs, subjects...)
 	b.canary.mu.Unlock()
 	b.canary.soon()
-}
-
-// probe tries the subjects that were named with Needs.
-func (b *Bus) probe(ctx context.Context) {
-	b.canary.mu.Lock()
-	subjects := slices.Clone(b.canary.needs)
-	b.canary.mu.Unlock()
-	var denied error
-	for _, subject := range subjects {
-		// No stream has this name, so whichever has the subject stores nothing.
-		m := &nats.Msg{Subject: strings.ReplaceAll(subject, "*", "probe"), Header: nats.Header{headerExpectStream: {"-"}}}
-		if _, err := b.put(ctx, m); errors.Is(err, errDenied) {
-			denied = err
-		}
-	}
-	b.canary.mu.Lock()
-	defer b.canary.mu.Unlock()
-	b.canary.denied = denied
 }
 
 // beat writes the canary until ctx ends.
@@ -110,7 +88,7 @@ func (b *Bus) beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-b.canary.kick:
-			b.probe(ctx)
+			b.checkNeeds(ctx)
 		case <-timer.C:
 		}
 		next := canaryInterval

@@ -1,0 +1,87 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// userInfo is where a server answers who asks: user, account and permissions
+// (nats-server 2.10 and later).
+const userInfo = "$SYS.REQ.USER.INFO"
+
+// permissions are what the server lets this user publish to. Nothing allowed and
+// nothing denied means everything.
+type permissions struct {
+	Allow []string `json:"allow"`
+	Deny  []string `json:"deny"`
+}
+
+// permissions asks the server. Unlike a trial publish it shows no subscriber a
+// message that is no event.
+func (b *Bus) permissions(ctx context.Context) (permissions, error) {
+	reply, err := b.request(ctx, userInfo, nil)
+	if err != nil {
+		return permissions{}, fmt.Errorf("ask for the permissions: %w", err)
+	}
+	var answer struct {
+		Data struct {
+			Permissions struct {
+				Publish permissions `json:"publish"`
+			} `json:"permissions"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return permissions{}, fmt.Errorf("ask for the permissions: %w", err)
+	}
+	return answer.Data.Permissions.Publish, nil
+}
+
+func (p permissions) permit(subject string) bool {
+	covers := func(pattern string) bool { return covers(pattern, subject) }
+	return (len(p.Allow) == 0 || slices.ContainsFunc(p.Allow, covers)) && !slices.ContainsFunc(p.Deny, covers)
+}
+
+// covers reports whether a pattern has every subject of another pattern.
+func covers(pattern, subject string) bool {
+	for {
+		want, moreWant, wantOn := strings.Cut(pattern, ".")
+		got, moreGot, gotOn := strings.Cut(subject, ".")
+		switch {
+		case want == ">":
+			return true
+		case want != got && (want != "*" || got == ">"):
+			return false
+		case !wantOn || !gotOn:
+			return wantOn == gotOn
+		}
+		pattern, subject = moreWant, moreGot
+	}
+}
+
+// checkNeeds compares what was named with Needs to what the server allows. A
+// server that does not say leaves it to the first publish to find out.
+func (b *Bus) checkNeeds(ctx context.Context) {
+	b.canary.mu.Lock()
+	needs := slices.Clone(b.canary.needs)
+	b.canary.mu.Unlock()
+	if len(needs) == 0 {
+		return
+	}
+	have, err := b.permissions(ctx)
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		b.log.Warn("cannot check the permissions of this user beforehand", "err", err)
+	}
+	var denied error
+	for _, subject := range needs {
+		if err == nil && !have.permit(subject) {
+			denied = fmt.Errorf("%w: %w to publish on %s", ErrRefused, errDenied, subject)
+		}
+	}
+	b.canary.mu.Lock()
+	defer b.canary.mu.Unlock()
+	b.canary.denied = denied
+}
