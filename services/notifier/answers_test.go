@@ -27,6 +27,21 @@ func TestAReceiverThatComesBackIsToldExactlyOnce(t *testing.T) {
 	require.Empty(t, s.receipts(events.TypeAlertFailed, "github"))
 }
 
+func TestAllThatWaitedIsToldOnceTheReceiverIsBack(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	ops := s.sink("503", "503", "503", "503")
+	s.notify(one(ops.config("ops")))
+	var want []string
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
+		s.die(name)
+		want = append(want, "opened "+name)
+	}
+	s.passing(time.Second, func() bool { return len(ops.accepted()) == len(want) })
+	require.ElementsMatch(t, want, ops.told())
+	require.Len(t, ops.attempts(), len(want)+4)
+}
+
 func TestAnIncidentThatCameAndWentInAnOutageIsOneTrueMessage(t *testing.T) {
 	t.Parallel()
 	s := newStillStage(t)

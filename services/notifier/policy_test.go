@@ -74,12 +74,15 @@ func TestAHundredFlapsInAMinuteAreAtMostThreeMessagesAndTheLastIsTrue(t *testing
 			ops.waitFor("opened github", "resolved github")
 			for range 99 {
 				s.die("github")
+				s.seen("github")
 				s.clock.move(300 * time.Millisecond)
 				s.recover("github")
+				s.seen("github")
 				s.clock.move(300 * time.Millisecond)
 			}
 			if open {
 				s.die("github")
+				s.seen("github")
 			}
 			s.passing(time.Second, func() bool { return len(ops.accepted()) == 3 })
 			for range 100 {
@@ -90,6 +93,34 @@ func TestAHundredFlapsInAMinuteAreAtMostThreeMessagesAndTheLastIsTrue(t *testing
 			require.Equal(t, s.truth["github"].Incident, last.Workloads[0].Incident)
 		})
 	}
+}
+
+func TestARestartDoesNotMakeAFlappingWorkloadLookCalm(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	ops := s.sink()
+	c := one(ops.config("ops"))
+	stop := s.notify(c)
+	s.die("github")
+	ops.waitFor("opened github")
+	s.recover("github")
+	ops.waitFor("opened github", "resolved github")
+	for range 5 {
+		s.die("github")
+		s.seen("github")
+		s.clock.move(300 * time.Millisecond)
+		s.recover("github")
+		s.seen("github")
+		s.clock.move(300 * time.Millisecond)
+	}
+	s.die("github")
+	s.seen("github")
+	stop()
+	ended := s.now()
+	s.notify(c)
+	s.passing(time.Second, func() bool { return len(ops.accepted()) == 3 })
+	require.GreaterOrEqual(t, ops.accepted()[2].at.Sub(ended), time.Minute)
+	require.Equal(t, s.truth["github"].Incident, ops.accepted()[2].alert.Workloads[0].Incident)
 }
 
 func TestAnOpenIncidentIsRemindedOfAndAFinishedOneIsNot(t *testing.T) {

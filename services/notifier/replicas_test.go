@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
 func TestOfTwoNotifiersOneTellsAndTheOtherTakesOver(t *testing.T) {
@@ -58,6 +60,21 @@ func TestALeaderThatWasReplacedSendsNothingMore(t *testing.T) {
 	// The write fails, the term ends, and the next one tells it once.
 	ops.waitFor("opened github", "resolved github")
 	require.NotSame(t, before, s.service.session.Load())
+}
+
+func TestARowThatSomebodyElseWroteIsAConflictEvenIfItIsTheSame(t *testing.T) {
+	t.Parallel()
+	on := natstest.Bus(t)
+	newStore := func() *store { return &store{bucket: on.Bucket(bus.BucketDeliveries), revisions: &revisions{}} }
+	mine, other := newStore(), newStore()
+	require.NoError(t, mine.put(t.Context(), "row.ops.a", plan.Row{}))
+	require.NoError(t, mine.put(t.Context(), "row.ops.a", plan.Row{}))
+	require.ErrorIs(t, other.put(t.Context(), "row.ops.a", plan.Row{}), bus.ErrConflict)
+	// A write of ours that came through without our knowing is ours.
+	data, err := json.Marshal(plan.Row{})
+	require.NoError(t, err)
+	require.NoError(t, other.write(t.Context(), "row.ops.a", data, true))
+	require.NoError(t, other.put(t.Context(), "row.ops.a", plan.Row{Told: plan.Told{Incident: "x"}}))
 }
 
 func TestABrokerThatGoesAwayAndComesBackLosesNothing(t *testing.T) {

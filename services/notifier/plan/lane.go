@@ -139,6 +139,20 @@ func (l *Lane) Observe(rec events.Record, seq uint64, p Policy, now time.Time) {
 	l.dirty[rec.Workload] = struct{}{}
 }
 
+// Knows reports whether the lane remembers anything of a workload.
+func (l *Lane) Knows(workload string) bool { return l.entries[workload] != nil }
+
+// Recall replaces what is remembered of a workload's changes, earliest first.
+// Rows hold only those up to the last message.
+func (l *Lane) Recall(workload string, changes []time.Time) {
+	e := l.entries[workload]
+	if e == nil || len(changes) <= 1 {
+		return
+	}
+	e.row.Changes = changes[max(len(changes)-memory, 0):]
+	l.dirty[workload] = struct{}{}
+}
+
 // Owe makes the receiver hear of an incident that another one could not be told
 // of, also when it is over.
 func (l *Lane) Owe(rec events.Record, o Owed, p Policy, now time.Time) {
@@ -237,14 +251,12 @@ func (l *Lane) take(key string, now time.Time) *Delivery {
 	return nil
 }
 
-// holds reports whether d, which was perhaps heard, is still worth saying: the
-// end of an incident always, anything else while it is true of a workload.
+// holds reports whether d, which was perhaps heard, is still true of one of its
+// workloads, and so worth repeating.
 func (l *Lane) holds(d *Delivery, now time.Time) bool {
 	for _, m := range d.Members {
 		e := l.entries[m.Workload]
 		switch {
-		case d.Kind == events.KindResolved:
-			return true
 		case d.Kind != events.KindReminder && m.Open:
 			if e.rec.Incident == m.Incident {
 				return true

@@ -30,6 +30,8 @@ type world struct {
 	cursor uint64                // stored
 	last   map[string]message    // that the receiver heard, by workload
 	ids    map[transition]string // by which it heard of each transition
+	kinds  map[string]string     // of messages, by id
+	talks  map[talk]bool         // whether a conversation holds a workload open
 	mode   string                // of the receiver
 	calmed time.Time             // real time since when nothing stands in the way
 	opened map[string]time.Time
@@ -39,9 +41,9 @@ type world struct {
 }
 
 type message struct {
-	id, kind, workload, incident string
-	open                         bool
-	ordinal                      int64
+	id, kind, workload, incident, thread string
+	open                                 bool
+	ordinal                              int64
 }
 
 // failer is a test that a world can fail.
@@ -50,7 +52,10 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-type transition struct{ incident, kind string }
+type (
+	transition struct{ incident, kind string }
+	talk       struct{ workload, thread string }
+)
 
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
@@ -58,7 +63,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, now: start, real: start, calmed: start, mode: "up",
 		truth: map[string]events.Record{}, rows: map[string]Row{}, opened: map[string]time.Time{},
-		last: map[string]message{}, ids: map[transition]string{},
+		last: map[string]message{}, ids: map[transition]string{}, kinds: map[string]string{}, talks: map[talk]bool{},
 	}
 	w.policy = Policy{Routed: true, SendResolved: rapid.Bool().Draw(t, "send_resolved")}
 	if rapid.Bool().Draw(t, "grouped") {
@@ -177,7 +182,7 @@ func (w *world) post(d *Delivery) Answer {
 	}
 	hear := func() {
 		for _, m := range d.Members {
-			w.hear(message{d.ID, d.Kind, m.Workload, m.Incident, m.Open, m.Incidents})
+			w.hear(message{d.ID, d.Kind, m.Workload, m.Incident, d.Thread, m.Open, m.Incidents})
 		}
 	}
 	switch w.mode {
@@ -235,6 +240,11 @@ func (w *world) hear(m message) {
 		}
 		w.ids[key] = m.id
 	}
+	if kind, ok := w.kinds[m.id]; ok && kind != m.kind {
+		w.t.Fatalf("%s is the id of a message of kind %s and of one of kind %s", m.id, kind, m.kind)
+	}
+	w.kinds[m.id] = m.kind
+	w.talks[talk{m.workload, m.thread}] = m.open
 	before, seen := w.last[m.workload]
 	switch {
 	case !seen:
@@ -281,6 +291,13 @@ func (w *world) settled() {
 			w.t.Fatalf("%s had %d incidents and nothing was told", name, rec.Incidents)
 		}
 	}
+	if w.policy.SendResolved {
+		for k, open := range w.talks {
+			require.False(w.t, open && w.truth[k.workload].Incident == "", "%s stays open in a conversation for ever", k.workload)
+		}
+	}
+	_, behind := w.lane.Low()
+	require.False(w.t, behind)
 	require.Empty(w.t, w.lane.retries)
 	require.Empty(w.t, w.lane.Parked())
 	for name, row := range w.rows {

@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/events"
+)
+
+func bad(name string, n int64) events.Record {
+	return events.Record{
+		Workload: name, Status: events.StatusUnauthenticated, Since: start,
+		Incident: name + "-1", Incidents: n, Reason: "invalid_token",
+	}
+}
+
+func good(name string, n int64) events.Record {
+	return events.Record{
+		Workload: name, Status: events.StatusRunning, Since: start.Add(time.Minute), Incidents: n,
+		LastIncident: &events.Incident{ID: name + "-1", Opened: start, Closed: start.Add(time.Minute)},
+	}
+}
+
+var everything = Policy{Routed: true, SendResolved: true}
+
+// attempt takes the next delivery and answers it.
+func attempt(t *testing.T, l *Lane, now time.Time, a Answer) *Delivery {
+	t.Helper()
+	d, _ := l.Next(now)
+	require.NotNil(t, d)
+	l.Intent(d, now)
+	l.Done(d, a, now)
+	l.Stored(d)
+	return d
+}
+
+func TestWhatWaitsForLongIsStoredAndHoldsTheCursorNoLonger(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a", 1), 7, everything, start)
+	low, ok := l.Low()
+	require.True(t, ok)
+	require.Equal(t, uint64(7), low)
+	attempt(t, l, start, Answer{Outcome: Refused, Status: 403})
+
+	l.Observe(bad("b", 1), 8, everything, start)
+	d, at := l.Next(start)
+	require.Nil(t, d)
+	require.Equal(t, start.Add(Probe), at)
+	parked := l.Parked()
+	require.Len(t, parked, 1)
+	require.Equal(t, "b", parked[0].Workload)
+	require.Equal(t, "b-1", parked[0].Row.Owed.Incident)
+	_, ok = l.Low()
+	require.False(t, ok)
+}
+
+func TestAnOpeningThatWasPerhapsHeardIsClosedInItsConversation(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a", 1), 1, everything, start)
+	first := attempt(t, l, start, Answer{Outcome: Retry, Heard: true})
+	attempt(t, l, start.Add(time.Minute), Answer{Outcome: Retry, Status: 503}) // does not make it unheard
+	l.Observe(good("a", 1), 2, everything, start.Add(2*time.Minute))
+	d := attempt(t, l, start.Add(2*time.Minute), Answer{Outcome: Delivered})
+	require.Equal(t, events.KindResolved, d.Kind)
+	require.Equal(t, first.ID, d.Thread)
+	require.NotEqual(t, first.ID, d.ID)
+}
+
+func TestAnOpeningThatWasNotHeardIsADigestOnceItIsOver(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a", 1), 1, everything, start)
+	attempt(t, l, start, Answer{Outcome: Retry, Status: 503})
+	l.Observe(good("a", 1), 2, everything, start.Add(time.Minute))
+	d := attempt(t, l, start.Add(time.Minute), Answer{Outcome: Delivered})
+	require.Equal(t, events.KindDigest, d.Kind)
+	require.Equal(t, d.ID, d.Thread)
+	require.Equal(t, events.StatusRunning, l.entries["a"].rec.Status)
+}
+
+func TestTheLastOfAGroupIsToldAtOnceWhenTheOthersAreJustBeingTold(t *testing.T) {
+	t.Parallel()
+	p := Policy{Routed: true, SendResolved: true, Group: "g", Gather: time.Minute}
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a", 1), 1, p, start)
+	l.Observe(bad("b", 1), 2, p, start)
+	require.Len(t, attempt(t, l, start, Answer{Outcome: Delivered}).Members, 2)
+	l.Observe(good("a", 1), 3, p, start.Add(time.Second))
+	now := start.Add(2 * time.Minute)
+	d, _ := l.Next(now)
+	require.Equal(t, 1, d.Left)
+	l.Intent(d, now)
+	l.Observe(good("b", 1), 4, p, now)
+	_, at := l.Next(now)
+	require.True(t, at.After(now))
+	l.Done(d, Answer{Outcome: Delivered}, now)
+	l.Stored(d)
+	last := attempt(t, l, now, Answer{Outcome: Delivered})
+	require.Equal(t, "b", last.Members[0].Workload)
+	require.Zero(t, last.Left)
+}
+
+func TestAMessageThatMakesItsReceiverFailDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("poison", 1), 1, everything, start)
+	now := start
+	told := 0
+	for n := range 5 {
+		name := string(rune('a' + n))
+		l.Observe(bad(name, 1), uint64(n+2), everything, now)
+	}
+	for now.Sub(start) < 10*time.Minute && told < 5 {
+		d, at := l.Next(now)
+		if d == nil {
+			now = later(at, now.Add(time.Millisecond))
+			continue
+		}
+		l.Intent(d, now)
+		a := Answer{Outcome: Delivered}
+		if d.Members[0].Workload == "poison" {
+			a = Answer{Outcome: Retry, Status: 500, Heard: true}
+		} else {
+			told++
+		}
+		l.Done(d, a, now)
+		l.Stored(d)
+	}
+	require.Equal(t, 5, told)
+	require.Less(t, now.Sub(start), time.Minute)
+}
+
+func TestWaitsGrowToAMinuteAndHalfOfThemIsChance(t *testing.T) {
+	t.Parallel()
+	for n, want := range []time.Duration{1, 1, 2, 4, 8, 16, 32, 60, 60} {
+		require.Equal(t, want*time.Second/2, backoff(n, 0))
+		require.Equal(t, want*time.Second, backoff(n, 1))
+	}
+}
+
+func TestAnIDIsOfTheReceiverTheKindTheNumberAndTheIncidents(t *testing.T) {
+	t.Parallel()
+	base := ID("ops", events.KindOpened, 0, "a", "b")
+	require.Len(t, base, 32)
+	require.Equal(t, base, ID("ops", events.KindOpened, 0, "a", "b"))
+	for _, other := range []string{
+		ID("opsa", events.KindOpened, 0, "b"), ID("ops", events.KindResolved, 0, "a", "b"),
+		ID("ops", events.KindOpened, 1, "a", "b"), ID("ops", events.KindOpened, 0, "ab"),
+		ID("ops", events.KindOpened, 0, "a"), ID("ops", events.KindOpened, 0, "b", "a"),
+	} {
+		require.NotEqual(t, base, other)
+	}
+}
