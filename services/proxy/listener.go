@@ -27,6 +27,7 @@ func (p *Proxy) open(ctx context.Context, addr string, rt *route, l Limits) (*li
 	if err != nil {
 		return nil, err
 	}
+	p.o.Log.Info("proxy is served", "addr", ln.Addr().String())
 	return &listener{addr: addr, ln: ln, srv: &http.Server{
 		Handler:           &handler{p, addr},
 		ReadHeaderTimeout: cmp.Or(l.HeaderTimeout.Std(), 10*time.Second),
