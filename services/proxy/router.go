@@ -13,6 +13,11 @@ import (
 
 const reasonPath guard.Reason = "path"
 
+var (
+	closing = guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "not served here any more"}
+	unknown = guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; it is the first part of the path"}
+)
+
 // table is the configuration in service. It is replaced as a whole.
 type table struct {
 	cfg       Config
@@ -38,7 +43,7 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	t := h.p.table.Load()
 	rt := t.listeners[h.addr]
 	if rt == nil { // it is closing
-		h.refuse(rw, r, guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "not served here any more"})
+		h.refuse(rw, r, &closing)
 		return
 	}
 	path, _, _ := forward.Split(r.RequestURI)
@@ -49,25 +54,29 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		rest = ""
 	}
 	if no := rt.guard.Check(r, w != nil && w.source == nil); no != nil {
-		h.refuse(rw, r, *no)
+		h.refuse(rw, r, no)
 		return
 	}
 	if w == nil {
-		h.refuse(rw, r, guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; it is the first part of the path"})
+		h.refuse(rw, r, &unknown)
 		return
 	}
-	target := w.atName
+	target := &w.atName
 	if rt.own != nil {
-		target = w.atRoot
+		target = &w.atRoot
 	}
 	x, out := w.serve(rw, r, target, rest)
 	if t.cfg.AccessLog {
-		h.p.o.Log.Info("request", "workload", w.cfg.Name, "method", r.Method, "path", path, "status", x.Status,
-			"outcome", out.String(), "reason", x.reason, "bytes", x.Bytes, "duration_ms", time.Since(x.start).Milliseconds())
+		h.logAccess(x, path, out)
 	}
 	if out == outCut {
 		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 	}
+}
+
+func (h *handler) logAccess(x *exchange, path string, out outcome) {
+	h.p.o.Log.Info("request", "workload", x.w.cfg.Name, "method", x.Request.Method, "path", path, "status", x.Status,
+		"outcome", out.String(), "reason", x.reason, "bytes", x.Bytes, "duration_ms", time.Since(x.start).Milliseconds())
 }
 
 // byName cuts the first part of the path, as it was written, off.
@@ -84,7 +93,7 @@ func (t *table) byName(path string) (w *workload, rest string) {
 
 // refuse answers before any workload is involved. The form is that of MCP for
 // what looks like it.
-func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no guard.Refusal) {
+func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refusal) {
 	h.p.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
 	a := shield.Answer{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}
 	if no.Status == http.StatusUnauthorized {

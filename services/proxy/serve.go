@@ -31,10 +31,14 @@ type exchange struct {
 }
 
 // serve answers a request whose path below the mount point is rest.
-func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target forward.Target, rest string) (*exchange, outcome) {
+//
+// The stack below here is that of an open stream. Outgrowing 8 KiB doubles it,
+// so large values stay out of the frames on the way to the body's copying.
+func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target *forward.Target, rest string) (*exchange, outcome) {
 	x := &exchange{w: w, start: time.Now(), discovery: isDiscovery(rest)}
 	w.used.Store(x.start.UnixNano())
-	x.Exchange = forward.Exchange{Writer: rw, Request: r, Target: target, Rest: rest, LegacySSE: w.mcp, Judge: x}
+	x.Writer, x.Request, x.Target, x.Rest = rw, r, target, rest
+	x.LegacySSE, x.Judge = w.mcp, x
 	w.metrics.open.Inc()
 	out := x.run()
 	w.metrics.open.Dec()

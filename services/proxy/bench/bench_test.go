@@ -67,12 +67,21 @@ func BenchmarkPeers(b *testing.B) {
 		}
 		fmt.Print(out.String()) // at once: the whole takes minutes
 	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkStreams measures what an open event stream holds.
+func BenchmarkStreams(b *testing.B) {
+	all := start(b)
 	for _, n := range []int{1000, 5000} {
 		var out strings.Builder
 		fmt.Fprintf(&out, "\n%-40s %9s %12s\n", fmt.Sprintf("%d open streams", n), "KiB each", "goroutines")
 		for _, c := range all {
 			kib, routines := streams(b, c, "/plain/stream", n)
 			fmt.Fprintf(&out, "  %-38s %9.1f %12.1f\n", c.name, kib, routines)
+			if c.name == "authwatch" {
+				b.ReportMetric(kib, fmt.Sprintf("KiB/stream-of-%d", n))
+			}
 		}
 		fmt.Print(out.String()) // at once: the whole takes minutes
 	}

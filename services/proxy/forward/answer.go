@@ -27,14 +27,23 @@ var (
 func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
 	defer resp.Body.Close()
 	x.body = resp.Body
-	var body io.Reader = reading{x}
+	x.begin(resp)
+	if err := x.copyBody(x.reader(resp), resp); err != nil {
+		if errors.Is(err, errClient) || x.Request.Context().Err() != nil {
+			return ClientGone, errClient
+		}
+		return Cut, fmt.Errorf("%w: %w", errCut, err)
+	}
+	copyTrailers(x.Writer.Header(), resp)
+	return Forwarded, nil
+}
+
+// begin sends the status and the headers, or leaves them to the first flush.
+func (x *Exchange) begin(resp *http.Response) {
 	h := x.Writer.Header()
 	copyAnswer(h, resp.Header)
 	if loc, ok := h["Location"]; ok && len(loc) == 1 {
 		h["Location"] = []string{x.Target.Local(resp.Request.URL, loc[0])}
-	}
-	if x.LegacySSE && isStream(resp) {
-		body = newEndpointReader(body, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
 	}
 	announceTrailers(h, resp)
 	if resp.ContentLength < 0 && x.Request.ProtoAtLeast(1, 1) {
@@ -47,15 +56,14 @@ func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
 	if len(resp.Trailer) > 0 {
 		x.flush()
 	}
+}
 
-	if err := x.copyBody(body, resp); err != nil {
-		if errors.Is(err, errClient) || x.Request.Context().Err() != nil {
-			return ClientGone, errClient
-		}
-		return Cut, fmt.Errorf("%w: %w", errCut, err)
+// reader returns what the client is to read.
+func (x *Exchange) reader(resp *http.Response) io.Reader {
+	if !x.LegacySSE || !isStream(resp) {
+		return reading{x}
 	}
-	copyTrailers(h, resp)
-	return Forwarded, nil
+	return newEndpointReader(reading{x}, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
 }
 
 // isStream reports whether a legacy server may be opening its event stream.

@@ -16,7 +16,7 @@ import (
 type Exchange struct {
 	Writer  http.ResponseWriter
 	Request *http.Request // the server's; forwarding takes its headers over
-	Target  Target
+	Target  *Target
 	Rest    string // what follows the mount point on the wire: empty or "/..."
 	// Authorization replaces what the client sent, and the client's cookies go.
 	// Empty: both are passed on.

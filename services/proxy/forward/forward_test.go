@@ -50,7 +50,7 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 		if s.mount == "" && rest == "/" {
 			rest = ""
 		}
-		x := forward.Exchange{Writer: w, Request: r, Target: target, Rest: rest, Authorization: s.token, LegacySSE: true, Judge: s.judge}
+		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Authorization: s.token, LegacySSE: true, Judge: s.judge}
 		defer x.Finish()
 		out, err := up.Forward(&x)
 		f.outcomes <- out

@@ -28,6 +28,10 @@ type Upstream struct {
 // process carries. The default of 2 redials for most requests.
 const idleConns = 2048
 
+// connBuffer is what each connection holds twice, as long as a stream is open.
+// Larger bodies do not go through it.
+const connBuffer = 2 << 10
+
 // New returns an upstream. It does not connect.
 func New(o Options) *Upstream {
 	t := &http.Transport{
@@ -41,6 +45,8 @@ func New(o Options) *Upstream {
 			RootCAs:            o.RootCAs,
 			ClientSessionCache: tls.NewLRUClientSessionCache(64),
 		},
+		ReadBufferSize:         connBuffer,
+		WriteBufferSize:        connBuffer,
 		MaxIdleConnsPerHost:    idleConns,
 		IdleConnTimeout:        55 * time.Second, // most servers close after 60 or more
 		MaxResponseHeaderBytes: 1 << 20,
