@@ -63,6 +63,8 @@ var probes = []probe{
 	may("$KV.DELIVERIES.ask.1", "notifier", "operator"),
 	may("$KV.SILENCES.1", "operator"),
 
+	may("$SYS.REQ.USER.INFO", "proxy", "status", "notifier"),
+	may("$SYS.REQ.SERVER.PING"),
 	may("$JS.API.STREAM.CREATE.AUTH", "admin"),
 	may("$JS.API.STREAM.UPDATE.AUTH", "admin"),
 	may("$JS.API.STREAM.DELETE.AUTH", "admin"),
