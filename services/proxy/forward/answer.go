@@ -53,8 +53,8 @@ func (x *Exchange) begin(resp *http.Response) {
 	x.Status = resp.StatusCode
 	x.Writer.WriteHeader(resp.StatusCode)
 	x.pending = true
-	if len(resp.Trailer) > 0 {
-		x.flush()
+	if len(resp.Trailer) > 0 || isStream(resp) {
+		x.flush() // below the first read, the headers would take a stack of twice the size
 	}
 }
 
@@ -66,7 +66,8 @@ func (x *Exchange) reader(resp *http.Response) io.Reader {
 	return newEndpointReader(reading{x}, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
 }
 
-// isStream reports whether a legacy server may be opening its event stream.
+// isStream reports whether this is an event stream to stay open, which a legacy
+// server may be starting with its endpoint event.
 func isStream(resp *http.Response) bool {
 	return resp.Request.Method == http.MethodGet && resp.StatusCode == http.StatusOK &&
 		resp.Header.Get("Content-Encoding") == "" &&
