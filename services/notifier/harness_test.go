@@ -146,14 +146,19 @@ func testLog(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
-// seen waits until the notifier knows the truth about a workload.
-func (s *stage) seen(name string) {
+// seen waits until the notifier knows the truth about every workload.
+func (s *stage) seen() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		session := s.service.session.Load()
 		session.mu.Lock()
 		defer session.mu.Unlock()
-		return session.records[name].Incident == s.truth[name].Incident
+		for name, rec := range s.truth {
+			if session.records[name].Incident != rec.Incident {
+				return false
+			}
+		}
+		return true
 	}, 20*time.Second, time.Millisecond)
 }
 

@@ -140,9 +140,6 @@ func (n *session) hydrate(ctx context.Context) error {
 		}
 	}
 	n.setCatchingUp(false)
-	if err := n.recall(ctx); err != nil {
-		return err
-	}
 	n.mu.Lock()
 	for name, c := range n.conditions {
 		n.announce(name, c)

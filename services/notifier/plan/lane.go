@@ -139,20 +139,6 @@ func (l *Lane) Observe(rec events.Record, seq uint64, p Policy, now time.Time) {
 	l.dirty[rec.Workload] = struct{}{}
 }
 
-// Knows reports whether the lane remembers anything of a workload.
-func (l *Lane) Knows(workload string) bool { return l.entries[workload] != nil }
-
-// Recall replaces what is remembered of a workload's changes, earliest first.
-// Rows hold only those up to the last message.
-func (l *Lane) Recall(workload string, changes []time.Time) {
-	e := l.entries[workload]
-	if e == nil || len(changes) <= 1 {
-		return
-	}
-	e.row.Changes = changes[max(len(changes)-memory, 0):]
-	l.dirty[workload] = struct{}{}
-}
-
 // Owe makes the receiver hear of an incident that another one could not be told
 // of, also when it is over.
 func (l *Lane) Owe(rec events.Record, o Owed, p Policy, now time.Time) {
