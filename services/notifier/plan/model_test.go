@@ -334,7 +334,7 @@ func (w *world) step(t *rapid.T) {
 
 func TestWhateverHappensAReceiverIsToldTheTruthInOrderAndOnce(t *testing.T) {
 	t.Parallel()
-	rounds := 1
+	rounds := 10
 	if os.Getenv("SOAK") == "1" {
 		rounds = 1000 // of rapid's 100 schedules each
 	}
