@@ -4,12 +4,15 @@ MODULES       := events services
 LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
 AXE_VERSION   := 4.14.1
+MCP_VERSION   := 0.2.0-alpha.12
+NODE_VERSION  := 22.20.0
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(LINT_VERSION)
 GOVULNCHECK   := $(BIN)/govulncheck-$(VULN_VERSION)
 AXE           := $(BIN)/axe-core-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
+CONFORMANCE   := $(BIN)/conformance-$(MCP_VERSION)/node_modules/.bin
 LDFLAGS       := -s -w -X github.com/authwatch/authwatch/services/internal/process.version=$(VERSION)
 
 STACK_TEST    := go test -count=1 -timeout 20m -tags stack -v ./services/e2e/stack
@@ -18,7 +21,7 @@ STACK_TEST    := go test -count=1 -timeout 20m -tags stack -v ./services/e2e/sta
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## watch a token die and come back: a whole authwatch in one process
@@ -38,6 +41,14 @@ page-test: $(AXE) ## the page in a real browser; needs chromium and npm
 
 $(AXE):
 	npm install --silent --no-audit --no-fund --no-save --prefix $(BIN)/axe-core-$(AXE_VERSION) axe-core@$(AXE_VERSION)
+
+.PHONY: conformance-test
+conformance-test: $(CONFORMANCE)/conformance ## the MCP conformance suite, through the proxy; needs npm
+	CONFORMANCE=$(CONFORMANCE) go test -count=1 -timeout 7m -tags conformance -v ./services/proxy/conformance
+
+$(CONFORMANCE)/conformance: # with the Node.js it needs, which is newer than many machines have
+	npm install --loglevel=error --no-audit --no-fund --no-save --prefix $(BIN)/conformance-$(MCP_VERSION) \
+		@modelcontextprotocol/conformance@$(MCP_VERSION) node@$(NODE_VERSION)
 
 .PHONY: images
 images: ## container images of every program; needs Docker
