@@ -36,7 +36,7 @@ const rounds = 5
 // BenchmarkPeers measures every proxy in turn, several times, and prints
 // medians: what changes on the machine meanwhile changes for all.
 func BenchmarkPeers(b *testing.B) {
-	all := start(b)
+	_, all := start(b)
 	d := 700 * time.Millisecond
 	if s := os.Getenv("BENCH_SECONDS"); s != "" {
 		v, err := time.ParseDuration(s + "s")
@@ -72,7 +72,7 @@ func BenchmarkPeers(b *testing.B) {
 
 // BenchmarkStreams measures what an open event stream holds.
 func BenchmarkStreams(b *testing.B) {
-	all := start(b)
+	_, all := start(b)
 	for _, n := range []int{1000, 5000} {
 		var out strings.Builder
 		fmt.Fprintf(&out, "\n%-40s %9s %12s\n", fmt.Sprintf("%d open streams", n), "KiB each", "goroutines")
@@ -101,7 +101,7 @@ func median(rs []result) result {
 	return rs[len(rs)/2]
 }
 
-func start(b *testing.B) []*child {
+func start(b *testing.B) (*natstest.Server, []*child) {
 	b.Helper()
 	var lim syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim) == nil {
@@ -127,7 +127,7 @@ func start(b *testing.B) []*child {
 	if c := peer(b, "haproxy", at, haproxy(at, to), "-db", "-f"); c != nil {
 		all = append(all, c)
 	}
-	return all
+	return nats, all
 }
 
 func free(b *testing.B) string {
