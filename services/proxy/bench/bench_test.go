@@ -44,6 +44,9 @@ func BenchmarkPeers(b *testing.B) {
 		d = v
 	}
 	for _, s := range scenarios {
+		if !strings.Contains(s.name, os.Getenv("BENCH_ONLY")) {
+			continue
+		}
 		var out strings.Builder
 		results := map[string][]result{}
 		for range rounds {

@@ -4,5 +4,6 @@
 //	go test -run '^$' -bench Peers ./proxy/bench
 //
 // Each proxy is a process of its own; what is compared is the CPU time that it
-// spends on a request. BENCH_SECONDS is the length of one measurement.
+// spends on a request. BENCH_SECONDS is the length of one measurement, BENCH_ONLY
+// a part of the names of the rows to measure.
 package bench

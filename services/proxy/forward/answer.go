@@ -18,7 +18,7 @@ var (
 // An open stream that is quiet holds the small buffer; only what really flows
 // takes a large one.
 var (
-	smallBuffers = sync.Pool{New: func() any { return new([2 << 10]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([1 << 10]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 )
 
@@ -95,7 +95,7 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 		x.conn.attach(x)
 		defer x.conn.attach(nil)
 	}
-	small := smallBuffers.Get().(*[2 << 10]byte) //nolint:errcheck // the pool holds nothing else
+	small := smallBuffers.Get().(*[1 << 10]byte) //nolint:errcheck // the pool holds nothing else
 	defer smallBuffers.Put(small)
 	var large *[32 << 10]byte
 	if resp.ContentLength > int64(len(small)) {
@@ -169,9 +169,9 @@ func copyTrailers(h http.Header, resp *http.Response) {
 func discard(body io.ReadCloser) {
 	stop := time.AfterFunc(200*time.Millisecond, func() { _ = body.Close() })
 	defer stop.Stop()
-	small := smallBuffers.Get().(*[2 << 10]byte) //nolint:errcheck // the pool holds nothing else
+	small := smallBuffers.Get().(*[1 << 10]byte) //nolint:errcheck // the pool holds nothing else
 	defer smallBuffers.Put(small)
-	for range 16 {
+	for range 32 {
 		if _, err := body.Read(small[:]); err != nil {
 			break
 		}
