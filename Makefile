@@ -42,6 +42,10 @@ page-test: $(AXE) ## the page in a real browser; needs chromium and npm
 $(AXE):
 	npm install --silent --no-audit --no-fund --no-save --prefix $(BIN)/axe-core-$(AXE_VERSION) axe-core@$(AXE_VERSION)
 
+.PHONY: peer-test
+peer-test: ## receivers against the real thing; needs prometheus-alertmanager
+	go test -count=1 -tags peer -run Real ./services/notifier/receiver
+
 .PHONY: conformance-test
 conformance-test: $(CONFORMANCE)/conformance ## the MCP conformance suite, through the proxy; needs npm
 	CONFORMANCE=$(CONFORMANCE) go test -count=1 -timeout 7m -tags conformance -v ./services/proxy/conformance

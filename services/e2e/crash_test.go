@@ -19,7 +19,7 @@ func TestEachDeathIsToldHoweverOftenTheProcessIsKilled(t *testing.T) {
 	t.Parallel()
 	rounds := 1
 	if os.Getenv("SOAK") != "" {
-		rounds = 50
+		rounds = 12
 	}
 	for i := range rounds {
 		t.Run(fmt.Sprintf("round %d", i), dieAndCrash)
