@@ -61,7 +61,7 @@ func (p *pulse) follow(ctx context.Context, url string) (took []time.Duration, e
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+goodToken)
-	resp, err := http.DefaultClient.Do(r) //nolint:bodyclose // open until ctx ends
+	resp, err := http.DefaultClient.Do(r) // open until ctx ends
 	if err != nil {
 		return nil, err
 	}
