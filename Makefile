@@ -1,6 +1,7 @@
 # On a machine with Go and nothing else, `make run` and `make test` work.
 
 MODULES       := events services
+EXAMPLES      := events/examples/subscriber
 LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
 AXE_VERSION   := 4.14.1
@@ -87,11 +88,11 @@ lint: $(GOLANGCI_LINT) ## golangci-lint, module by module
 
 .PHONY: tidy
 tidy:
-	@for m in $(MODULES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
+	@for m in $(MODULES) $(EXAMPLES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
 
 .PHONY: standalone
 standalone: # each module builds without the workspace, as a subscriber's build sees it
-	@for m in $(MODULES); do echo "build $$m alone"; (cd $$m && GOWORK=off go build ./...) || exit 1; done
+	@for m in $(MODULES) $(EXAMPLES); do echo "build $$m alone"; (cd $$m && GOWORK=off go build ./...) || exit 1; done
 
 .PHONY: links
 links:
