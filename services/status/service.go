@@ -28,7 +28,7 @@ var openapi []byte
 
 const (
 	// workers handle observations of different workloads at once.
-	workers = 64
+	workers = 32
 	// retry is the pause before something is tried again that needs the broker.
 	retry = time.Second
 )
