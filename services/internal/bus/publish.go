@@ -16,7 +16,6 @@ import (
 // Headers of compare-and-set (JetStream ADR-58): the last sequence that the
 // stream must hold on a filter, else the write is refused.
 const (
-	headerExpectStream   = "Nats-Expected-Stream"
 	headerExpectSequence = "Nats-Expected-Last-Subject-Sequence"
 	headerExpectFilter   = "Nats-Expected-Last-Subject-Sequence-Subject"
 )
