@@ -25,10 +25,11 @@ const (
 	// topologyVersion is written into the metadata of every stream and durable.
 	// It grows with every change of this file; an older program does not undo
 	// what a newer one provisioned.
-	topologyVersion = 1
+	topologyVersion = 2
 
-	maxEvent  = 64 << 10 // of an event; events.MaxSize
-	maxHeader = 4 << 10  // room for headers, in a stream's limit for one message
+	maxEvent  = 64 << 10  // of an event; events.MaxSize
+	maxRow    = 192 << 10 // of a value in DELIVERIES, whose message may name many workloads
+	maxHeader = 4 << 10   // room for headers, in a stream's limit for one message
 	day       = 24 * time.Hour
 	gib       = 1 << 30
 	mib       = 1 << 20
@@ -79,7 +80,7 @@ func buckets(replicas int) []jetstream.KeyValueConfig {
 		History: 1, TTL: LeaseTTL, LimitMarkerTTL: time.Minute, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
 	}, {
 		Bucket: BucketDeliveries, Description: "what each receiver was told of each workload", Replicas: replicas,
-		History: 1, MaxBytes: gib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
+		History: 1, MaxBytes: gib, MaxValueSize: maxRow, Storage: jetstream.FileStorage, Metadata: metadata(),
 	}, {
 		Bucket: BucketSilences, Description: "what receivers are not told for a while", Replicas: replicas,
 		History: 5, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),

@@ -10,11 +10,9 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
-// A message names as many workloads as its row has room for.
-const (
-	maxMembers = 1000
-	maxBytes   = 48 << 10
-)
+// maxMembers is how many workloads one message may name: as many as its row has
+// room for in the bucket, however long their names are.
+const maxMembers = 1000
 
 // patience is how many group waits a group may grow before it is told.
 const patience = 5
@@ -208,14 +206,7 @@ func (b *batch) ready(now time.Time) []string {
 		}
 	}
 	slices.Sort(names)
-	size := 0
-	for i, name := range names {
-		size += len(name) + len(b.members[name].Incident) + 48
-		if i == maxMembers || size > maxBytes {
-			return names[:i]
-		}
-	}
-	return names
+	return names[:min(len(names), maxMembers)]
 }
 
 // ordinal is the number of that incident among the workload's.
