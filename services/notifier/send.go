@@ -63,7 +63,7 @@ func (w *worker) attempt(stop, ctx context.Context, d *plan.Delivery) error {
 	took := w.clock.Now().Sub(began)
 	e := w.done(d, a)
 	g, sub := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.store.rows(sub, w.config.Name, e.writes) })
+	g.Go(func() error { return w.store.rows(sub, w.config.Name, e.writes, together) })
 	g.Go(func() error { w.receipts(sub, d, m.Trace, a, e, took); return nil })
 	if err := g.Wait(); err != nil {
 		return err

@@ -114,14 +114,17 @@ func (s *store) row(ctx context.Context, receiver string, w plan.Write) error {
 	return s.put(ctx, key, w.Row)
 }
 
-// rows stores several, the last one after the others.
-func (s *store) rows(ctx context.Context, receiver string, writes []plan.Write) error {
+// together is how many rows of one message are stored at a time.
+const together = 16
+
+// rows stores several, width at a time, the last one after the others.
+func (s *store) rows(ctx context.Context, receiver string, writes []plan.Write, width int) error {
 	if len(writes) == 0 {
 		return nil
 	}
 	last := len(writes) - 1
 	g, some := errgroup.WithContext(ctx)
-	g.SetLimit(16)
+	g.SetLimit(width)
 	for _, w := range writes[:last] {
 		g.Go(func() error { return s.row(some, receiver, w) })
 	}

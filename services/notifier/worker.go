@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -14,9 +15,14 @@ import (
 	"github.com/authwatch/authwatch/services/notifier/receiver"
 )
 
-// ahead is how many messages may be prepared, their rows stored, while one is
-// under way.
-const ahead = 8
+const (
+	// ahead is how many messages may be prepared, their rows stored, while one
+	// is under way.
+	ahead = 8
+	// unhurried is how many rows are stored before the lane is asked again while
+	// nothing is to be sent.
+	unhurried = 16
+)
 
 // worker tells one receiver. Nothing that the receiver does holds up another.
 type worker struct {
@@ -130,7 +136,9 @@ func (w *worker) prepare(stop, ctx context.Context, line chan<- staged) error {
 			return err
 		}
 		if d == nil {
-			w.wait(stop, ctx, at)
+			if len(parked.writes) < unhurried {
+				w.wait(stop, ctx, at)
+			}
 			continue
 		}
 		s := staged{d, make(chan error, 1)}
@@ -143,25 +151,29 @@ func (w *worker) prepare(stop, ctx context.Context, line chan<- staged) error {
 // rows are to be stored; until they are, low is not reflected in any.
 type rows struct {
 	writes []plan.Write
+	width  int // how many may be stored at a time
 	token  int
 }
 
 // next is what the lane wants: a delivery and its row, rows to store, a time.
+// A receiver that rests may have thousands to store, all at once; they go one at
+// a time, so that the rows of the other receivers do not queue behind them.
 func (w *worker) next() (d *plan.Delivery, intent, parked rows, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock.Now()
 	d, at = w.lane.Next(now)
 	low, held := w.lane.Low()
-	parked = w.hold(w.lane.Parked(), low, held)
-	if d != nil {
-		intent = w.hold([]plan.Write{w.lane.Intent(d, now)}, low, held)
+	if d == nil {
+		return nil, rows{}, w.hold(w.lane.Parked(unhurried), 1, low, held), at
 	}
+	parked = w.hold(w.lane.Parked(math.MaxInt), together, low, held)
+	intent = w.hold([]plan.Write{w.lane.Intent(d, now)}, 1, low, held)
 	return d, intent, parked, at
 }
 
-func (w *worker) hold(writes []plan.Write, low uint64, held bool) rows {
-	r := rows{writes: writes}
+func (w *worker) hold(writes []plan.Write, width int, low uint64, held bool) rows {
+	r := rows{writes: writes, width: width}
 	if held && len(writes) > 0 {
 		w.token++
 		r.token = w.token
@@ -172,7 +184,7 @@ func (w *worker) hold(writes []plan.Write, low uint64, held bool) rows {
 
 // save stores rows, the last one after the others.
 func (w *worker) save(ctx context.Context, r rows) error {
-	if err := w.store.rows(ctx, w.config.Name, r.writes); err != nil {
+	if err := w.store.rows(ctx, w.config.Name, r.writes, r.width); err != nil {
 		return err
 	}
 	if r.token != 0 {

@@ -142,10 +142,14 @@ func (l *Lane) park(now, until time.Time) {
 	}
 }
 
-// Parked are the rows to store although nothing is sent.
-func (l *Lane) Parked() []Write {
+// Parked are the rows to store although nothing is sent, at most as many; those
+// that are left out are there at the next call.
+func (l *Lane) Parked(most int) []Write {
 	var writes []Write
 	for name := range l.parked {
+		if len(writes) == most {
+			break
+		}
 		e := l.entries[name]
 		if e != nil && e.job != nil && e.job.taken {
 			continue // another write of the row is under way

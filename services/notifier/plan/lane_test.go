@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -49,12 +50,37 @@ func TestWhatWaitsForLongIsStoredAndHoldsTheCursorNoLonger(t *testing.T) {
 	d, at := l.Next(start)
 	require.Nil(t, d)
 	require.Equal(t, start.Add(Probe), at)
-	parked := l.Parked()
+	parked := l.Parked(math.MaxInt)
 	require.Len(t, parked, 1)
 	require.Equal(t, "b", parked[0].Workload)
 	require.Equal(t, "b-1", parked[0].Row.Owed.Incident)
 	_, ok = l.Low()
 	require.False(t, ok)
+}
+
+func TestWhatIsStoredInPartsIsStoredInTheEnd(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a"), 1, everything, start)
+	attempt(t, l, start, Answer{Outcome: Refused, Status: 403})
+	for i, name := range []string{"b", "c", "d", "e", "f"} {
+		l.Observe(bad(name), uint64(i+2), everything, start)
+	}
+	l.Next(start)
+	stored := map[string]bool{}
+	for _, want := range []int{2, 2, 1, 0} {
+		writes := l.Parked(2)
+		require.Len(t, writes, want)
+		for _, w := range writes {
+			stored[w.Workload] = true
+		}
+		low, held := l.Low()
+		require.Equal(t, len(stored) < 5, held)
+		if held {
+			require.False(t, stored[string(rune('a'+low-1))], "the cursor would pass over what is not stored")
+		}
+	}
+	require.Len(t, stored, 5)
 }
 
 func TestAnOpeningThatWasPerhapsHeardIsClosedInItsConversation(t *testing.T) {

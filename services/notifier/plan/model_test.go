@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -123,7 +124,7 @@ func (w *world) change(name string) {
 func (w *world) work() time.Time {
 	for {
 		d, wake := w.lane.Next(w.now)
-		parked := w.lane.Parked()
+		parked := w.lane.Parked(math.MaxInt)
 		if len(parked) > 0 && w.lost("parked") {
 			continue
 		}
@@ -299,7 +300,7 @@ func (w *world) settled() {
 	_, behind := w.lane.Low()
 	require.False(w.t, behind)
 	require.Empty(w.t, w.lane.retries)
-	require.Empty(w.t, w.lane.Parked())
+	require.Empty(w.t, w.lane.Parked(math.MaxInt))
 	for name, row := range w.rows {
 		require.Nil(w.t, row.Pending, name)
 	}
