@@ -88,7 +88,12 @@ func TestWhatIsWrongWithAConfigurationIsSaidWithItsLine(t *testing.T) {
 		},
 		"unreachable route": {
 			head + "    - {name: a, log: {}}\n  routes:\n    - {receivers: [a]}\n    - {receivers: [a]}\n",
-			`authwatch.yaml:6: notifier.routes[1]: is never reached: routes[0] matches everything`,
+			`authwatch.yaml:6: notifier.routes[1]: is never reached: routes[0] matches all that it does`,
+		},
+		"a narrower route behind a wider one": {
+			head + "    - {name: a, log: {}}\n  routes:\n    - {match: {workload: \"prod-*\", status: [missing, unauthenticated], labels: {team: \"a*\"}}, receivers: [a]}\n" +
+				"    - {match: {workload: prod-x, status: [missing], labels: {team: abc, tier: one}}, receivers: [a]}\n    - {receivers: [a]}\n",
+			`authwatch.yaml:6: notifier.routes[1]: is never reached: routes[0] matches all that it does`,
 		},
 		"no catch-all": {
 			head + "    - {name: a, log: {}}\n  routes:\n    - {match: {workload: x}, receivers: [a]}\n",
@@ -129,6 +134,23 @@ func TestWhatIsWrongWithAConfigurationIsSaidWithItsLine(t *testing.T) {
 			err := d.Check("notifier", c.Validate())
 			require.ErrorContains(t, err, test.want)
 		})
+	}
+}
+
+func TestARouteThatSomethingIsLeftForIsReached(t *testing.T) {
+	t.Parallel()
+	for _, routes := range []string{
+		`{match: {workload: "prod-*"}, receivers: [a]}, {match: {workload: "*-x"}, receivers: [a]}`,
+		`{match: {workload: prod-x}, receivers: [a]}, {match: {workload: "prod-*"}, receivers: [a]}`,
+		`{match: {workload: "prod-*"}, receivers: [a], continue: true}, {match: {workload: prod-x}, receivers: [a]}`,
+		`{match: {status: [missing]}, receivers: [a]}, {match: {status: [missing, unauthenticated]}, receivers: [a]}`,
+		`{match: {status: [missing]}, receivers: [a]}, {match: {workload: prod-x}, receivers: [a]}`,
+		`{match: {labels: {team: a}}, receivers: [a]}, {match: {workload: prod-x}, receivers: [a]}`,
+		`{match: {labels: {team: "*"}}, receivers: [a]}, {match: {labels: {tier: one}}, receivers: [a]}`,
+		`{match: {workload: prod-x}, receivers: [a]}, {match: {labels: {team: a}}, receivers: [a]}`,
+	} {
+		c, _ := parse(t, "notifier: {receivers: [{name: a, log: {}}], routes: ["+routes+", {receivers: [a]}]}")
+		require.Empty(t, c.Validate(), routes)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/notifier/plan"
@@ -53,6 +54,23 @@ func trouble(rec events.Record) (events.Status, string) {
 // all reports whether m matches every record.
 func (m Match) all() bool {
 	return (m.Workload == "" || m.Workload == "*") && len(m.Status)+len(m.Reason)+len(m.Labels) == 0
+}
+
+// covers reports whether m matches everything that other does, as far as that can
+// be read from the patterns: of two with wildcards only equal ones are compared.
+func (m Match) covers(other Match) bool {
+	pattern := func(wide, narrow string) bool {
+		return wide == "" || wide == "*" || wide == narrow || !strings.ContainsAny(narrow, `*?[\`) && narrow != "" && glob(wide, narrow)
+	}
+	list := func(wide, narrow []string) bool {
+		return len(wide) == 0 || len(narrow) > 0 && !slices.ContainsFunc(narrow, func(s string) bool { return !slices.Contains(wide, s) })
+	}
+	for key, wide := range m.Labels {
+		if narrow, ok := other.Labels[key]; !ok || !pattern(wide, narrow) {
+			return false
+		}
+	}
+	return pattern(m.Workload, other.Workload) && list(m.Status, other.Status) && list(m.Reason, other.Reason)
 }
 
 func glob(pattern, name string) bool {

@@ -143,18 +143,19 @@ func (v *validation) match(at string, m Match) {
 	}
 }
 
-// reachable reports routes behind one that matches everything, and a last one
-// that does not.
+// reachable reports routes that an earlier one leaves nothing to, and a last one
+// that does not match everything.
 func (v *validation) reachable(routes []Route) {
 	for i, r := range routes {
-		last := i == len(routes)-1
-		switch {
-		case r.Match.all() && !r.Continue && !last:
-			v.add(fmt.Sprintf("routes[%d]", i+1), "is never reached: routes[%d] matches everything", i)
-			return
-		case last && !r.Match.all():
+		if i == len(routes)-1 && !r.Match.all() {
 			v.add(fmt.Sprintf("routes[%d].match", i),
 				"the last route must match everything, so that no workload is forgotten; add {receivers: [...]} after it")
+		}
+		for j, earlier := range routes[:i] {
+			if !earlier.Continue && earlier.Match.covers(r.Match) {
+				v.add(fmt.Sprintf("routes[%d]", i), "is never reached: routes[%d] matches all that it does", j)
+				break
+			}
 		}
 	}
 }
