@@ -47,6 +47,27 @@ func TestAContradictoryBrokerIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhoNeedsOnlyTheBusNeedsNoSecretOfOthers(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	for text, want := range map[string]string{
+		"":                                "",
+		"nats: {listen: \"0.0.0.0:1\"}\n": "a.yaml:1: nats.listen: others can reach this address",
+		"nats: {listn: x}\n":              `unknown key "listn"`,
+	} {
+		text += "notifier: {receivers: [{name: chat, slack: {webhook_url_file: ./not-here}}], routes: [{receivers: [chat]}]}\n"
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		_, err := standalone.Load(file)
+		require.Error(t, err)
+		_, err = standalone.LoadNATS(file)
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+	}
+}
+
 func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "nats: {listen: \"0.0.0.0:1\"}\nproxy: {listen: nowhere}\nstatus: {listen: nowhere}\nnotifier: {routes: [{receivers: [nobody]}]}\n")

@@ -13,9 +13,7 @@ import (
 	"github.com/authwatch/authwatch/services/standalone"
 )
 
-// onBus makes a command that uses the bus of a running authwatch: the server
-// that the file's nats.url names, or the embedded one of the process that runs
-// with the same data_dir.
+// onBus makes a command that uses the bus of a running authwatch.
 func (o *options) onBus(c *cobra.Command, do func(ctx context.Context, cfg *standalone.Config, b *bus.Bus, args []string) error) {
 	var wait time.Duration
 	o.addFile(c)
@@ -24,17 +22,26 @@ func (o *options) onBus(c *cobra.Command, do func(ctx context.Context, cfg *stan
 		if err := o.needFile(c); err != nil {
 			return err
 		}
-		cfg, err := standalone.Load(o.file)
-		if err != nil {
-			return err
-		}
-		b, err := cfg.Connect("authwatch-"+c.Name(), process.Logger(os.Stderr, slog.LevelError))
-		if err != nil {
-			return err
-		}
-		defer b.Close()
-		ctx, cancel := context.WithTimeout(c.Context(), wait)
-		defer cancel()
-		return do(ctx, &cfg, b, args)
+		return o.connected(c, wait, func(ctx context.Context, cfg *standalone.Config, b *bus.Bus) error {
+			return do(ctx, cfg, b, args)
+		})
 	}
+}
+
+// connected does something on the bus of a running authwatch, within a time: on
+// the server that the file's nats.url names, or the embedded one of the process
+// that runs with the same data_dir.
+func (o *options) connected(c *cobra.Command, wait time.Duration, do func(ctx context.Context, cfg *standalone.Config, b *bus.Bus) error) error {
+	cfg, err := standalone.LoadNATS(o.file)
+	if err != nil {
+		return err
+	}
+	b, err := cfg.Connect("authwatch-"+c.Name(), process.Logger(os.Stderr, slog.LevelError))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), wait)
+	defer cancel()
+	return do(ctx, &cfg, b)
 }

@@ -33,7 +33,7 @@ again at any time. authwatch run does it by itself.`,
 		if err := o.needFile(c); err != nil {
 			return err
 		}
-		cfg, err := standalone.Load(o.file)
+		cfg, err := standalone.LoadNATS(o.file)
 		switch {
 		case err != nil:
 			return err
