@@ -45,6 +45,10 @@ func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
 	require.Error(t, err)
 	client.Close()
 	w.awaitStatus(t, events.StatusUnauthenticated)
+	api := "http://" + w.status
+	eventually(t, "the silence is why nobody is told", func() bool {
+		return strings.Contains(do(0, "why", "github", "--api", api), "ops  opened  is silenced, until 2")
+	})
 	require.Contains(t, do(0, "silence", "expire", silences.Silences[0].ID), "has ended")
 	require.Contains(t, do(0, "silence", "list"), "No silence.")
 	eventually(t, "the alert comes when the silence has ended", func() bool { return len(w.webhook.kinds()) == 2 })
@@ -72,6 +76,10 @@ func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
 		return strings.Contains(do(0, "deliveries"), "failed")
 	})
 	require.Regexp(t, `ops +failed +opened .* github `, do(0, "deliveries"))
+	api := "http://" + w.status
+	require.Regexp(t, `ops +opened +waits for the receiver, which is asked again, until \S+ \S+ \(403 Forbidden, after 1 attempt\)`,
+		do(0, "why", "github", "--api", api))
+	require.Regexp(t, `"waiting": \[\s+\{\s+"receiver": "ops"`, do(0, "why", "github", "-o", "json", "--api", api))
 	require.Empty(t, w.webhook.kinds())
 
 	w.webhook.refuse(0)

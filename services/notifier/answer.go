@@ -54,6 +54,8 @@ func (n *session) answer(stop, ctx context.Context, e bus.Entry) error {
 	a.Done = true
 	w := n.workers[a.Receiver]
 	switch {
+	case a.Do == askWaiting:
+		a.Waiting = n.waiting(a.Workload)
 	case w == nil:
 		a.Error = "no receiver is named \"" + a.Receiver + "\"" + config.Suggest(a.Receiver, n.workers)
 	case a.Do == askTest:
@@ -64,6 +66,21 @@ func (n *session) answer(stop, ctx context.Context, e bus.Entry) error {
 		a.Error = "this notifier does not know the request \"" + a.Do + "\""
 	}
 	return n.store.put(ctx, e.Key, a)
+}
+
+// waiting is what the receivers are told next about a workload.
+func (n *session) waiting(workload string) []Waiting {
+	now := n.clock.Now()
+	var all []Waiting
+	for _, c := range n.config.Receivers {
+		w := n.workers[c.Name]
+		w.mu.Lock()
+		if wait, ok := w.lane.Wait(workload, now); ok {
+			all = append(all, Waiting{c.Name, wait})
+		}
+		w.mu.Unlock()
+	}
+	return all
 }
 
 // test sends a test message, once, and publishes its receipt.

@@ -9,27 +9,37 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
 // An ask is a request to whoever leads, and then its answer: a key of the
 // DELIVERIES bucket, so that the command line needs the bus and nothing else.
 type ask struct {
-	Do       string    `json:"do"` // askTest or askReplay
-	Receiver string    `json:"receiver"`
+	Do       string    `json:"do"` // askTest, askReplay or askWaiting
+	Receiver string    `json:"receiver,omitempty"`
 	Delivery string    `json:"delivery,omitempty"` // empty: all of the receiver's
+	Workload string    `json:"workload,omitempty"`
 	At       time.Time `json:"at"`
 
 	Done    bool           `json:"done,omitempty"`
 	Receipt events.Receipt `json:"receipt,omitzero"`
 	Count   int            `json:"count,omitempty"`
+	Waiting []Waiting      `json:"waiting,omitempty"`
 	Error   string         `json:"error,omitempty"` // why nothing was done
 }
 
 const (
-	askTest   = "test"
-	askReplay = "replay"
-	askExpiry = 10 * time.Minute
+	askTest    = "test"
+	askReplay  = "replay"
+	askWaiting = "waiting"
+	askExpiry  = 10 * time.Minute
 )
+
+// Waiting is what one receiver is told next about a workload.
+type Waiting struct {
+	Receiver string `json:"receiver"`
+	plan.Wait
+}
 
 // ErrNotDone is returned where the notifier understood a request and did not do
 // what it asked for.
@@ -48,6 +58,13 @@ func Test(ctx context.Context, b *bus.Bus, receiver string) (events.Receipt, err
 func Replay(ctx context.Context, b *bus.Bus, receiver, id string) (int, error) {
 	a, err := request(ctx, b, ask{Do: askReplay, Receiver: receiver, Delivery: id})
 	return a.Count, err
+}
+
+// WaitingFor returns what receivers have yet to be told about a workload, and what
+// each message waits for, in the order of the configuration.
+func WaitingFor(ctx context.Context, b *bus.Bus, workload string) ([]Waiting, error) {
+	a, err := request(ctx, b, ask{Do: askWaiting, Workload: workload})
+	return a.Waiting, err
 }
 
 // request stores an ask and waits for the answer.

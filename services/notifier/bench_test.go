@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,6 +120,40 @@ func BenchmarkStatusToWebhook(b *testing.B) {
 		took[i] = max(m.told[fmt.Sprintf("w%06d", i)].Sub(stored[i]), 0)
 	}
 	report(b, took, "")
+}
+
+// BenchmarkTakeover is the time from the kill of the notifier that leads to the
+// first message of the other one.
+func BenchmarkTakeover(b *testing.B) {
+	m := newMeter(b)
+	server := natstest.Run(b, natstest.Listen(), natstest.Sync())
+	on := server.Bus(b)
+	running := map[string]*exec.Cmd{}
+	start := func(instance string) {
+		running[instance] = spawn(b, child{Broker: server.ClientURL(), Receiver: m.URL, Instance: instance})
+	}
+	start("r0")
+	took := make([]time.Duration, b.N)
+	for i := range b.N {
+		start(fmt.Sprintf("r%d", i+1))
+		var leader string
+		require.Eventually(b, func() bool {
+			e, err := on.Bucket(bus.BucketLeases).Get(b.Context(), leaseKey)
+			leader, _, _ = strings.Cut(string(e.Value), " ")
+			return err == nil && running[leader] != nil
+		}, 20*time.Second, 10*time.Millisecond)
+		killed := time.Now()
+		kill(b, running[leader], syscall.SIGKILL)
+		delete(running, leader)
+		require.NoError(b, on.Publish(b.Context(), dead(b, i)))
+		require.Eventually(b, func() bool { return m.count() == i+1 }, time.Minute, time.Millisecond)
+		took[i] = m.told[fmt.Sprintf("w%06d", i)].Sub(killed)
+	}
+	for _, cmd := range running {
+		kill(b, cmd, syscall.SIGTERM)
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)-1].Seconds(), "longest-s")
 }
 
 // BenchmarkBesideAReceiverThatHangs is the same time for four receivers, alone

@@ -61,7 +61,7 @@ func runChild(text string) error {
 }
 
 // spawn runs a notifier as a process of its own.
-func spawn(t *testing.T, c child) *exec.Cmd {
+func spawn(t testing.TB, c child) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(c)
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func spawn(t *testing.T, c child) *exec.Cmd {
 }
 
 // kill ends a process and reaps it.
-func kill(t *testing.T, cmd *exec.Cmd, s os.Signal) {
+func kill(t testing.TB, cmd *exec.Cmd, s os.Signal) {
 	t.Helper()
 	require.NoError(t, cmd.Process.Signal(s))
 	err := cmd.Wait()

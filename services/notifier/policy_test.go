@@ -3,6 +3,7 @@ package notifier
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,20 +17,22 @@ import (
 
 func TestWorkloadsThatDieOfOneCredentialAreOneMessageAndOneEnd(t *testing.T) {
 	t.Parallel()
-	const many = 500
-	s := newStage(t)
+	const many = 1000 // the most that one message names
+	s := newStillStage(t)
 	ops := s.sink()
 	c := one(ops.config("ops"))
 	c.Routes[0].GroupBy = []string{"credential"}
 	s.notify(c)
 	var names []string
 	for i := range many {
-		names = append(names, fmt.Sprintf("w%03d", i))
+		names = append(names, fmt.Sprintf("w%03d-%s", i, strings.Repeat("x", 58))) // and the longest names
 	}
 	s.die(names...)
-	require.Eventually(t, func() bool { return len(ops.accepted()) > 0 }, 20*time.Second, 5*time.Millisecond)
+	s.seen()
+	s.passing(time.Second, func() bool { return len(ops.accepted()) > 0 })
 	s.recover(names...)
-	require.Eventually(t, func() bool { return len(ops.accepted()) > 1 }, 20*time.Second, 5*time.Millisecond)
+	s.seen()
+	s.passing(time.Second, func() bool { return len(ops.accepted()) > 1 })
 	got := ops.attempts()
 	require.Len(t, got, 2)
 	require.Equal(t, events.KindOpened, got[0].alert.Kind)
@@ -39,8 +42,26 @@ func TestWorkloadsThatDieOfOneCredentialAreOneMessageAndOneEnd(t *testing.T) {
 		slices.Sort(told)
 		require.Equal(t, names, told)
 	}
-	require.Equal(t, "500 workloads are unauthenticated (invalid_token)", got[0].alert.Title)
-	s.receiptsOf(2, events.TypeAlertDelivered, "w007")
+	require.Equal(t, "1000 workloads are unauthenticated (invalid_token)", got[0].alert.Title)
+	s.receiptsOf(2, events.TypeAlertDelivered, names[7])
+}
+
+func TestWhatIsSaidAThousandTimesIsToldOnce(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ops := s.sink()
+	stop := s.notify(one(ops.config("ops")))
+	s.die("github")
+	for i := range 999 {
+		s.say(s.truth["github"])
+		if i == 500 {
+			stop()
+			s.notify(one(ops.config("ops")))
+		}
+	}
+	s.die("last")
+	ops.waitFor("opened github", "opened last")
+	require.Len(t, ops.attempts(), 2)
 }
 
 func TestAGroupThatRecoversInPartSaysWhatIsLeft(t *testing.T) {

@@ -28,6 +28,8 @@ func TestOfTwoNotifiersOneTellsAndTheOtherTakesOver(t *testing.T) {
 	ops.waitFor("opened a", "opened b", "opened c")
 	require.Nil(t, two.session.Load())
 
+	require.Eventually(t, func() bool { return !s.waits("ops", "c") }, 20*time.Second, 5*time.Millisecond)
+
 	first.Close() // as if the machine were gone
 	s.recover("a")
 	s.die("d")

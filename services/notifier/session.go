@@ -103,7 +103,9 @@ func (n *session) run(stop, ctx context.Context) error {
 	}
 	g.Go(func() error { return n.follow(watch) })
 	g.Go(func() error { return n.watchAsks(watch) })
-	g.Go(func() error { return n.answerAsks(watch, ctx) })
+	for range 4 { // a receiver that hangs in a test holds no other request up
+		g.Go(func() error { return n.answerAsks(watch, ctx) })
+	}
 	g.Go(func() error { return n.keepCursor(watch, ctx) })
 	g.Go(func() error { return n.beat(watch) })
 	g.Go(func() error { return n.selfTest(watch) })

@@ -60,7 +60,7 @@ func newSink(t *testing.T, script ...string) *sink {
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("told: %q", s.told())
+			t.Logf("told: %.2000s", fmt.Sprint(s.told()))
 		}
 		close(s.gate)
 		s.CloseClientConnections()

@@ -85,7 +85,7 @@ func takes(names ...string) cobra.PositionalArgs {
 }
 
 func (o *options) addFile(c *cobra.Command) {
-	c.Flags().StringVarP(&o.file, "config", "c", "", "the configuration `FILE`")
+	c.Flags().StringVarP(&o.file, "config", "c", os.Getenv("AUTHWATCH_CONFIG"), "the configuration `FILE` (or the variable AUTHWATCH_CONFIG)")
 }
 
 func (o *options) needFile(c *cobra.Command) error {

@@ -16,12 +16,16 @@ import (
 
 func whyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "why WORKLOAD",
+		Use:     "why WORKLOAD [-c FILE]",
 		GroupID: "ask",
-		Short:   "What was seen, what changed when, and who was told",
-		Args:    takes("WORKLOAD"),
+		Short:   "What was seen, what changed when, who was told, and what waits",
+		Long: `why asks the status API for the evidence, the changes of status and who was told.
+With FILE it also asks the notifier, over the bus, what each receiver is told next
+and what that message waits for.`,
+		Args: takes("WORKLOAD"),
 	}
 	o.addAPI(c)
+	o.addFile(c)
 	o.addOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ask, err := newClient(o.api)
@@ -40,14 +44,19 @@ func whyCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		waits, err := o.waiting(c, args[0])
+		if err != nil {
+			return err
+		}
 		p := printer(c)
 		if o.json() {
-			return printMerged(p, rawRecord, rawPast, rawTold)
+			return printMerged(p, rawRecord, rawPast, rawTold, waits.raw())
 		}
 		printWorkload(p, w, time.Now())
 		printEvidence(p, w.Evidence)
 		printTimeline(p, past.Transitions)
 		printDeliveries(p, told.Deliveries)
+		printWaiting(p, waits)
 		return nil
 	}
 	return c

@@ -86,22 +86,22 @@ func (l *Lane) Replay(id string) int {
 	return n
 }
 
-// Waiting is one workload that the receiver has yet to be told about.
-type Waiting struct {
+// Due is one workload that the receiver has yet to be told about.
+type Due struct {
 	Workload string
 	Kind     string
 	Since    time.Time
 }
 
 // Oldest is what has been due for longest and is not delivered.
-func (l *Lane) Oldest(now time.Time) (w Waiting, ok bool) {
+func (l *Lane) Oldest(now time.Time) (d Due, ok bool) {
 	note := func(at time.Time, kind, workload string) {
-		if !at.After(now) && (!ok || at.Before(w.Since)) {
-			w, ok = Waiting{workload, kind, at}, true
+		if !at.After(now) && (!ok || at.Before(d.Since)) {
+			d, ok = Due{workload, kind, at}, true
 		}
 	}
-	for _, d := range l.retries {
-		note(d.Created, d.Kind, d.Members[0].Workload)
+	for _, r := range l.retries {
+		note(r.Created, r.Kind, r.Members[0].Workload)
 	}
 	for _, b := range l.batches {
 		for name, a := range b.members {
@@ -110,7 +110,7 @@ func (l *Lane) Oldest(now time.Time) (w Waiting, ok bool) {
 			}
 		}
 	}
-	return w, ok
+	return d, ok
 }
 
 // Workloads are the names of all that the lane knows.

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/notifier"
+	"github.com/authwatch/authwatch/services/notifier/plan"
+	"github.com/authwatch/authwatch/services/standalone"
+)
+
+// notifierWait is how long `why` waits for the notifier: what the status API
+// said is worth showing without.
+const notifierWait = 3 * time.Second
+
+// waitingList is what receivers have yet to be told; nil: the notifier was not
+// asked.
+type waitingList struct {
+	Waiting []notifier.Waiting `json:"waiting"`
+	Problem string             `json:"waiting_problem,omitempty"` // why it is not known
+}
+
+// waiting asks the notifier, where a file says how to reach it.
+func (o *options) waiting(c *cobra.Command, workload string) (*waitingList, error) {
+	if o.file == "" {
+		return nil, nil
+	}
+	var list waitingList
+	err := o.connected(c, notifierWait, func(ctx context.Context, _ *standalone.Config, b *bus.Bus) error {
+		all, err := notifier.WaitingFor(ctx, b, workload)
+		if list.Waiting = orEmpty(all); err != nil {
+			list.Problem = err.Error()
+		}
+		return nil
+	})
+	return &list, err
+}
+
+// raw is the list as the members of a JSON object.
+func (l *waitingList) raw() json.RawMessage {
+	if l == nil {
+		return json.RawMessage(`{}`)
+	}
+	raw, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // strings, numbers and times
+	}
+	return raw
+}
+
+func printWaiting(p *terminal.Printer, l *waitingList) {
+	switch {
+	case l == nil:
+		return
+	case l.Problem != "":
+		p.Line("\n%s\n  not known: %s", p.Bold("Waiting"), terminal.Clean(l.Problem))
+		return
+	case len(l.Waiting) == 0:
+		return
+	}
+	p.Line("\n%s", p.Bold("Waiting"))
+	rows := make([][]terminal.Cell, 0, len(l.Waiting))
+	for _, w := range l.Waiting {
+		style := p.Yellow
+		switch {
+		case w.Failed || w.For == plan.ForConfig:
+			style = p.Red
+		case w.For == plan.ForReminder:
+			style = p.Dim
+		}
+		rows = append(rows, []terminal.Cell{
+			{Text: "  " + terminal.Clean(w.Receiver)},
+			{Text: terminal.Clean(w.Kind)},
+			{Text: causeText(w), Style: style},
+		})
+	}
+	p.Table(rows)
+}
+
+var causes = map[plan.Cause]string{
+	plan.ForAnswer:   "is being sent",
+	plan.ForReceiver: "waits for the receiver, which is asked again",
+	plan.ForWish:     "waits as the receiver asked for",
+	plan.ForConfig:   "waits for another configuration: the receiver says that it is gone",
+	plan.ForSilence:  "is silenced",
+	plan.ForCalm:     "waits for the workload to be still",
+	plan.ForGroup:    "waits for others of its message",
+	plan.ForReminder: "reminds, if the incident is still open then",
+	plan.ForTurn:     "waits for its turn",
+}
+
+// causeText says what a message waits for, until when, and what went wrong.
+func causeText(w notifier.Waiting) string {
+	text, ok := causes[w.For]
+	if !ok {
+		text = "waits for " + terminal.Clean(string(w.For)) // of a newer notifier
+	}
+	if !w.Until.IsZero() {
+		text += ", until " + clock(w.Until)
+	}
+	if w.Error != "" {
+		text += fmt.Sprintf(" (%s, after %s)", terminal.Clean(w.Error), count(w.Attempts, "attempt"))
+	}
+	return text
+}
