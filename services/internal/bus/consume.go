@@ -49,6 +49,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, M
 	if c.Service == "" {
 		c.Service = durableVersion.ReplaceAllString(c.Durable, "")
 	}
+	b.metrics.begin(c)
 	w := newWork(b, c, h)
 	stop := w.start(ctx)
 	defer stop()
@@ -99,6 +100,9 @@ func (b *Bus) pull(ctx context.Context, c Consumer, w *work, alive func()) error
 		<-loop.Closed()
 	}()
 	b.log.Info("consumer is started", "stream", c.Stream, "durable", c.Durable)
+	consuming := b.metrics.consuming.WithLabelValues(c.Stream, c.Durable)
+	consuming.Set(1)
+	defer consuming.Set(0)
 	ticker := time.NewTicker(lagInterval)
 	defer ticker.Stop()
 	for {

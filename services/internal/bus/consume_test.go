@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -428,7 +431,17 @@ func TestDeletedDurableIsAwaitedByWhoMayNotProvision(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	admin := s.Bus(t)
-	b := s.Connect(t)
+	reg := prometheus.NewRegistry()
+	b := s.Connect(t, func(o *bus.Options) { o.Metrics = reg })
+	consuming := func(want int) func() bool {
+		return func() bool {
+			return testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
+# HELP authwatch_bus_consuming 1 while the durable consumer is there and is asked for messages.
+# TYPE authwatch_bus_consuming gauge
+authwatch_bus_consuming{client="test",durable="status-v1",stream="AUTH"} %d
+`, want)), "authwatch_bus_consuming") == nil
+		}
+	}
 	var l log
 	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
 	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
@@ -436,10 +449,36 @@ func TestDeletedDurableIsAwaitedByWhoMayNotProvision(t *testing.T) {
 
 	js, err := jetstream.New(client(t, s))
 	require.NoError(t, err)
+	require.True(t, consuming(1)())
 	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
 	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+	eventually(t, consuming(0), "a metric says that the durable is gone")
 	require.NoError(t, admin.Provision(t.Context(), 1))
 	eventually(t, func() bool { return len(l.all()) == 3 }, "it finds the new durable")
+	eventually(t, consuming(1), "and that it is back")
+}
+
+// Prometheus sees no increase in a counter that appears with its first event.
+func TestACounterOfAConsumerIsThereBeforeItsFirstEvent(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	b := natstest.Run(t).Bus(t, func(o *bus.Options) { o.Metrics = reg })
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	eventually(t, func() bool {
+		return testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP authwatch_bus_dead_letters_total Messages given up on, by outcome: stored, or lost to a full DEAD stream and kept in their own alone.
+# TYPE authwatch_bus_dead_letters_total counter
+authwatch_bus_dead_letters_total{client="test",outcome="full",service="status"} 0
+authwatch_bus_dead_letters_total{client="test",outcome="stored",service="status"} 0
+# HELP authwatch_bus_handled_total Deliveries to a durable consumer, by outcome: done, retried, dead, unconfirmed.
+# TYPE authwatch_bus_handled_total counter
+authwatch_bus_handled_total{client="test",durable="status-v1",outcome="dead"} 0
+authwatch_bus_handled_total{client="test",durable="status-v1",outcome="done"} 0
+authwatch_bus_handled_total{client="test",durable="status-v1",outcome="retried"} 0
+authwatch_bus_handled_total{client="test",durable="status-v1",outcome="unconfirmed"} 0
+`), "authwatch_bus_dead_letters_total", "authwatch_bus_handled_total") == nil
+	}, "they are there")
 }
 
 func TestStreamThatIsCreatedAnewIsTold(t *testing.T) {

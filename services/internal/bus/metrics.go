@@ -14,6 +14,7 @@ type metrics struct {
 	handled     *prometheus.CounterVec // durable, outcome
 	dead        *prometheus.CounterVec // service, outcome
 	skipped     *prometheus.CounterVec // stream
+	consuming   *prometheus.GaugeVec   // stream, durable
 	pending     *prometheus.GaugeVec   // stream, durable
 	unconfirmed *prometheus.GaugeVec
 	redelivered *prometheus.GaugeVec
@@ -29,7 +30,7 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
 	}
-	return &metrics{
+	m := &metrics{
 		connected: gauge("authwatch_bus_connected", "1 while connected to a server.").WithLabelValues(),
 		ready:     gauge("authwatch_bus_ready", "1 while canary writes are acknowledged.").WithLabelValues(),
 		denied:    counter("authwatch_bus_denied_total", "Operations that the server denied.").WithLabelValues(),
@@ -40,9 +41,26 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 		dead: counter("authwatch_bus_dead_letters_total",
 			"Messages given up on, by outcome: stored, or lost to a full DEAD stream and kept in their own alone.", "service", "outcome"),
 		skipped:     counter("authwatch_bus_skipped_total", "Stored messages that are no events, passed over in reading.", "stream"),
+		consuming:   gauge("authwatch_bus_consuming", "1 while the durable consumer is there and is asked for messages.", "stream", "durable"),
 		pending:     gauge("authwatch_bus_consumer_pending", "Messages not delivered yet.", "stream", "durable"),
 		unconfirmed: gauge("authwatch_bus_consumer_ack_pending", "Messages delivered and not acknowledged.", "stream", "durable"),
 		redelivered: gauge("authwatch_bus_consumer_redelivered", "Messages delivered more than once and not acknowledged.", "stream", "durable"),
+	}
+	for _, outcome := range []string{"stored", "duplicate", "conflict", "full", "refused", "unavailable"} {
+		m.published.WithLabelValues(outcome)
+	}
+	return m
+}
+
+// begin shows what counts the work of a consumer from zero on: Prometheus sees no
+// increase in a counter that appears with its first event.
+func (m *metrics) begin(c Consumer) {
+	m.consuming.WithLabelValues(c.Stream, c.Durable)
+	for _, outcome := range []string{"done", "retried", "dead", "unconfirmed"} {
+		m.handled.WithLabelValues(c.Durable, outcome)
+	}
+	for _, outcome := range []string{"stored", "full"} {
+		m.dead.WithLabelValues(c.Service, outcome)
 	}
 }
 
