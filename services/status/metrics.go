@@ -84,17 +84,30 @@ func (i *inflight) oldest(now time.Time) time.Duration {
 	return age
 }
 
-// workloadGauge collects the status of every workload at scrape time.
-type workloadGauge struct{ view *view }
+// workloadMetrics collects what is known of every workload at scrape time.
+type workloadMetrics struct{ service *Service }
 
-var workloadStatus = prometheus.NewDesc("authwatch_workload_status",
-	"1 for the status that the workload has, 0 for the others.", []string{"workload", "status"}, nil)
+var (
+	workloadStatus = prometheus.NewDesc("authwatch_workload_status",
+		"1 for the status that the workload has, 0 for the others.", []string{"workload", "status"}, nil)
+	workloadSince = prometheus.NewDesc("authwatch_workload_since_timestamp_seconds",
+		"When the workload got the status that it has.", []string{"workload"}, nil)
+	workloadServed = prometheus.NewDesc("authwatch_workload_served_by",
+		"Proxies that serve the workload.", []string{"workload"}, nil)
+)
 
-func (g workloadGauge) Describe(to chan<- *prometheus.Desc) { to <- workloadStatus }
+func (m workloadMetrics) Describe(to chan<- *prometheus.Desc) {
+	to <- workloadStatus
+	to <- workloadSince
+	to <- workloadServed
+}
 
-func (g workloadGauge) Collect(to chan<- prometheus.Metric) {
-	for _, r := range g.view.records() {
-		has := r.Status
+func (m workloadMetrics) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, w := range m.service.Workloads() {
+		has := w.Status
 		if _, known := table[has]; !known {
 			has = unk
 		}
@@ -103,7 +116,9 @@ func (g workloadGauge) Collect(to chan<- prometheus.Metric) {
 			if s == has {
 				value = 1
 			}
-			to <- prometheus.MustNewConstMetric(workloadStatus, prometheus.GaugeValue, value, r.Workload, string(s))
+			gauge(workloadStatus, value, w.Workload, string(s))
 		}
+		gauge(workloadSince, float64(w.Since.UnixMilli())/1000, w.Workload)
+		gauge(workloadServed, float64(w.ServedBy), w.Workload)
 	}
 }

@@ -71,7 +71,7 @@ func New(o Options) (*Service, error) {
 		metrics: newMetrics(o.Metrics), view: newView(), presence: newPresence(o.Log), feed: api.NewFeed(),
 	}
 	if o.Metrics != nil {
-		o.Metrics.MustRegister(workloadGauge{s.view})
+		o.Metrics.MustRegister(workloadMetrics{s})
 	}
 	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics)
 	front := api.New(s, o.Bus, s.feed, openapi)
