@@ -51,7 +51,6 @@ type metrics struct {
 	duration  *prometheus.HistogramVec
 	open      *prometheus.GaugeVec
 	lag       prometheus.Histogram
-	reloads   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, p *Proxy) *metrics {
@@ -65,7 +64,6 @@ func newMetrics(reg prometheus.Registerer, p *Proxy) *metrics {
 		refused:   counter("refused_total", "Requests refused before a workload was looked at.", "reason"),
 		failures:  counter("credential_failures_total", "Attempts to read a credential that gave no token.", "workload", "problem"),
 		published: counter("events_published_total", "Events that the bus has stored.", "type"),
-		reloads:   counter("reloads_total", "Configurations taken over or refused.", "result"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: name("answer_seconds"), Help: "From a request to the headers of its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120},
@@ -82,7 +80,7 @@ func newMetrics(reg prometheus.Registerer, p *Proxy) *metrics {
 		m.refused.WithLabelValues(string(r))
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.verdicts, m.refused, m.failures, m.published, m.reloads, m.duration, m.open, m.lag, &state{p})
+		reg.MustRegister(m.requests, m.verdicts, m.refused, m.failures, m.published, m.duration, m.open, m.lag, &state{p})
 	}
 	return m
 }

@@ -11,16 +11,6 @@ import (
 // Reload takes over another configuration: workloads are added, changed and
 // removed; no stream is dropped. When it returns an error nothing has changed.
 func (p *Proxy) Reload(cfg Config) error {
-	err := p.reload(cfg)
-	result := "ok"
-	if err != nil {
-		result = "refused"
-	}
-	p.metrics.reloads.WithLabelValues(result).Inc()
-	return err
-}
-
-func (p *Proxy) reload(cfg Config) error {
 	if problems := cfg.Validate(); len(problems) > 0 {
 		return problems[0]
 	}

@@ -86,7 +86,10 @@ func (a *App) Run(ctx context.Context) error {
 		components = append(components, door)
 	}
 	if a.file != "" {
-		watch := process.Watch{File: a.file, Log: a.log, Changed: func(ctx context.Context) { a.reload(ctx, p) }}
+		watch := process.Watch{
+			File: a.file, Log: a.log, Metrics: a.registry,
+			Changed: func(ctx context.Context) error { return a.reload(ctx, p) },
+		}
 		components = append(components, watch.Component())
 	}
 	return a.cfg.locate("", process.Group{Log: a.log}.Run(ctx, components...))

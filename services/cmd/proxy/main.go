@@ -38,16 +38,12 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		Path: "proxy.admin_listen", Address: cfg.Proxy.AdminListen,
 		Registry: registry, Log: log, Components: []process.Component{broker, service},
 	}
-	reload := process.Watch{File: path, Log: log, Changed: func(context.Context) {
+	reload := process.Watch{File: path, Log: log, Metrics: registry, Changed: func(context.Context) error {
 		cfg, doc, err := load(path)
-		if err == nil {
-			err = doc.Locate("proxy", p.Reload(cfg.Proxy))
-		}
 		if err != nil {
-			log.Error("configuration not taken over, the one before stays", "file", path, "err", err)
-			return
+			return err
 		}
-		log.Info("configuration taken over", "file", path)
+		return doc.Locate("proxy", p.Reload(cfg.Proxy))
 	}}
 	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), service, reload.Component()))
 }

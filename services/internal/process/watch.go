@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -23,10 +24,12 @@ const (
 
 // Watch follows the configuration file.
 type Watch struct {
-	File string
-	Log  *slog.Logger
-	// Changed is called when the content of File has changed, and on SIGHUP.
-	Changed func(ctx context.Context)
+	File    string
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil: none
+	// Changed takes File over. It is called when the content of File has changed,
+	// and on SIGHUP. After an error the configuration before is in force.
+	Changed func(ctx context.Context) error
 }
 
 // Component returns the watch as a part of a [Group].
@@ -39,7 +42,29 @@ func (w Watch) run(ctx context.Context) error {
 	return w.follow(ctx, hangup)
 }
 
+// takeOver returns what takes the file over and says how that ended.
+func (w Watch) takeOver() func(ctx context.Context) {
+	good := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "authwatch_config_last_reload_successful",
+		Help: "1 while the configuration file is in force as it is, 0 since a change of it was refused.",
+	})
+	good.Set(1)
+	if w.Metrics != nil {
+		w.Metrics.MustRegister(good)
+	}
+	return func(ctx context.Context) {
+		if err := w.Changed(ctx); err != nil {
+			good.Set(0)
+			w.Log.ErrorContext(ctx, "configuration not taken over, the one before stays in force", "file", w.File, "err", err)
+			return
+		}
+		good.Set(1)
+		w.Log.InfoContext(ctx, "configuration taken over", "file", w.File)
+	}
+}
+
 func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
+	changed := w.takeOver()
 	events, stop := w.events()
 	defer stop()
 	last := sum(w.File)
@@ -52,7 +77,7 @@ func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
 			return nil
 		case <-hangup:
 			last = sum(w.File)
-			w.Changed(ctx)
+			changed(ctx)
 		case _, open := <-events:
 			if !open {
 				events = nil
@@ -68,7 +93,7 @@ func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
 			since = time.Time{}
 			if now := sum(w.File); now != last {
 				last = now
-				w.Changed(ctx)
+				changed(ctx)
 			}
 		}
 	}

@@ -2,11 +2,15 @@ package process
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -31,12 +35,13 @@ func TestAChangedFileIsToldHoweverItIsReplaced(t *testing.T) {
 	hangup := make(chan os.Signal)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	w := Watch{File: file, Log: quiet(), Changed: func(context.Context) {
+	w := Watch{File: file, Log: quiet(), Changed: func(context.Context) error {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			content = []byte(err.Error())
 		}
 		seen <- string(content)
+		return nil
 	}}
 	go func() { done <- w.follow(ctx, hangup) }()
 	hangup <- syscall.SIGHUP
@@ -67,7 +72,10 @@ func TestAFolderThatIsNeverQuietDoesNotHideAChange(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("a: 1"), 0o600))
 	seen := make(chan struct{}, 1)
 	hangup := make(chan os.Signal)
-	w := Watch{File: file, Log: quiet(), Changed: func(context.Context) { seen <- struct{}{} }}
+	w := Watch{File: file, Log: quiet(), Changed: func(context.Context) error {
+		seen <- struct{}{}
+		return nil
+	}}
 	go func() { _ = w.follow(t.Context(), hangup) }()
 	hangup <- syscall.SIGHUP
 	<-seen
@@ -77,4 +85,30 @@ func TestAFolderThatIsNeverQuietDoesNotHideAChange(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte("line"), 0o600))
 		return len(seen) == 1
 	}, eventually, tick)
+}
+
+func TestAMetricSaysThatAChangeWasRefusedUntilOneIsNot(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "authwatch.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("a: 1"), 0o600))
+	reg := prometheus.NewRegistry()
+	var outcome error
+	w := Watch{File: file, Log: quiet(), Metrics: reg, Changed: func(context.Context) error { return outcome }}
+	hangup := make(chan os.Signal)
+	go func() { _ = w.follow(t.Context(), hangup) }()
+	is := func(want string) func() bool {
+		return func() bool {
+			return testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP authwatch_config_last_reload_successful 1 while the configuration file is in force as it is, 0 since a change of it was refused.
+# TYPE authwatch_config_last_reload_successful gauge
+authwatch_config_last_reload_successful `+want+"\n"), "authwatch_config_last_reload_successful") == nil
+		}
+	}
+	require.Eventually(t, is("1"), eventually, tick, "what was read at the start is in force")
+	outcome = errors.New("unknown key")
+	hangup <- syscall.SIGHUP
+	require.Eventually(t, is("0"), eventually, tick)
+	outcome = nil
+	hangup <- syscall.SIGHUP
+	require.Eventually(t, is("1"), eventually, tick)
 }
