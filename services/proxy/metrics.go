@@ -123,6 +123,8 @@ var (
 		"When the credential in use ends, where that is known.", []string{"workload"}, nil)
 	descUsable = prometheus.NewDesc("authwatch_proxy_credential_usable",
 		"1 when there is a credential to attach.", []string{"workload"}, nil)
+	descStale = prometheus.NewDesc("authwatch_proxy_credential_stale",
+		"1 while the credential in use stays because its source cannot be read.", []string{"workload"}, nil)
 	descRejected = prometheus.NewDesc("authwatch_proxy_credential_rejected",
 		"1 while the upstream rejects the credential.", []string{"workload"}, nil)
 	descReachable = prometheus.NewDesc("authwatch_proxy_upstream_reachable",
@@ -142,8 +144,8 @@ var (
 // Describe implements [prometheus.Collector].
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descLoaded, descExpires, descUsable, descRejected, descReachable, descHeld, descOldest,
-		descCoalesced, descRetries, descRefusals,
+		descLoaded, descExpires, descUsable, descStale, descRejected, descReachable, descHeld,
+		descOldest, descCoalesced, descRetries, descRefusals,
 	} {
 		ch <- d
 	}
@@ -161,6 +163,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		}
 		c := w.source.Current()
 		gauge(descUsable, boolean(c.Usable()), w.cfg.Name)
+		gauge(descStale, boolean(c.Stale != ""), w.cfg.Name)
 		gauge(descRejected, boolean(w.watch.rejected()), w.cfg.Name)
 		if c.Usable() {
 			gauge(descLoaded, seconds(c.LoadedAt), w.cfg.Name)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -74,6 +75,8 @@ type world struct {
 	dir   string
 	token string // file
 	stop  func()
+
+	metrics prometheus.Registerer
 }
 
 const (
@@ -106,6 +109,7 @@ func (w *world) start() {
 	w.t.Helper()
 	p, err := proxy.New(proxy.Options{
 		Config: w.cfg, DataDir: filepath.Join(w.dir, "data"), Bus: w.bus, Log: slog.New(slog.DiscardHandler),
+		Metrics: w.metrics,
 	})
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
