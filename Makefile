@@ -7,6 +7,7 @@ VULN_VERSION  := v1.9.0
 AXE_VERSION   := 4.14.1
 MCP_VERSION   := 0.2.0-alpha.12
 NODE_VERSION  := 22.20.0
+GRAFANA_VERSION := 13.2.3
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 BIN           := $(CURDIR)/bin
@@ -14,6 +15,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(LINT_VERSION)
 GOVULNCHECK   := $(BIN)/govulncheck-$(VULN_VERSION)
 AXE           := $(BIN)/axe-core-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 CONFORMANCE   := $(BIN)/conformance-$(MCP_VERSION)/node_modules/.bin
+GRAFANA       := $(BIN)/grafana-$(GRAFANA_VERSION)/node_modules
 LDFLAGS       := -s -w -X github.com/authwatch/authwatch/services/internal/process.version=$(VERSION)
 
 STACK_TEST    := go test -count=1 -timeout 20m -tags stack -v ./services/e2e/stack
@@ -46,6 +48,17 @@ $(AXE):
 .PHONY: peer-test
 peer-test: ## receivers against the real thing; needs prometheus-alertmanager
 	go test -count=1 -tags peer -run Real ./services/notifier/receiver
+
+.PHONY: monitoring-test
+monitoring-test: $(GRAFANA)/@grafana ## alerts and dashboard, with a real Prometheus; needs prometheus and npm
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/*_test.yml
+	node .ci/check-dashboard.mjs $(GRAFANA)
+	go test -count=1 -tags monitoring -run 'Prometheus|Compose' ./services/e2e
+
+$(GRAFANA)/@grafana: # the types of its dashboards, and what turns them into a schema
+	npm install --loglevel=error --no-audit --no-fund --no-save --prefix $(BIN)/grafana-$(GRAFANA_VERSION) \
+		@grafana/schema@$(GRAFANA_VERSION) ts-json-schema-generator@2.4.0 ajv@8.20.0
 
 .PHONY: conformance-test
 conformance-test: $(CONFORMANCE)/conformance ## the MCP conformance suite, through the proxy; needs npm
