@@ -49,10 +49,15 @@ type process struct {
 	ended  chan struct{}
 }
 
-// start runs a binary that ends with the test at the latest.
+// start runs a binary that ends with the test at the latest. One without a
+// folder in its name is one of ours.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(filepath.Join(bin, name), args...), ended: make(chan struct{})}
+	path := name
+	if filepath.Base(name) == name {
+		path = filepath.Join(bin, name)
+	}
+	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	require.NoError(t, p.cmd.Start())
