@@ -138,10 +138,10 @@ func TestMetricsAreWhatIsAskedForAndWhatIsDescribed(t *testing.T) {
 		}
 		for where, expr := range expressions(t) {
 			for _, name := range metric.FindAllString(text.ReplaceAllString(expr, ""), -1) {
-				require.Contains(t, exported, name, where)
+				require.NotNil(t, exported[name], "%s: nothing exports %s", where, name)
 			}
 			for _, m := range selector.FindAllStringSubmatch(expr, -1) {
-				require.Contains(t, exported, m[1], where)
+				require.NotNil(t, exported[m[1]], "%s: nothing exports %s", where, m[1])
 				for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
 					if l[1] == "job" {
 						continue
