@@ -27,7 +27,7 @@ func newMetrics(s *Service) *metrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("authwatch_notifier_"+name, help, labels, nil)
 	}
-	return &metrics{
+	m := &metrics{
 		service: s,
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "authwatch_notifier_attempts_total",
@@ -47,6 +47,18 @@ func newMetrics(s *Service) *metrics {
 		oldest:  desc("oldest_undelivered_seconds", "How long the oldest message is due; 0 without one.", "receiver"),
 		proof:   desc("last_delivered_timestamp_seconds", "When the receiver took a message last.", "receiver"),
 	}
+	// From zero: Prometheus sees no increase in a counter that comes with its
+	// first event.
+	for _, r := range s.config.Receivers {
+		for _, outcome := range outcomeNames {
+			m.attempts.WithLabelValues(r.Name, outcome)
+		}
+		for _, kind := range []string{events.KindOpened, events.KindResolved, events.KindReminder, events.KindDigest} {
+			m.told.WithLabelValues(r.Name, kind, "delivered")
+			m.told.WithLabelValues(r.Name, kind, "failed")
+		}
+	}
+	return m
 }
 
 // attempt counts one answer.
@@ -67,7 +79,14 @@ func (m *metrics) failed(receiver, kind string) {
 	m.told.WithLabelValues(receiver, kind, "failed").Inc()
 }
 
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	m.attempts.Describe(ch)
+	m.told.Describe(ch)
+	m.lag.Describe(ch)
+	for _, d := range []*prometheus.Desc{m.leading, m.state, m.oldest, m.proof} {
+		ch <- d
+	}
+}
 
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.attempts.Collect(ch)
