@@ -58,6 +58,23 @@ func TestWhatWaitsForLongIsStoredAndHoldsTheCursorNoLonger(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestAMessageIsUndeliveredUntilItIsAcceptedAlsoWhileItIsBeingSent(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	undelivered := func() bool { _, ok := l.Oldest(start.Add(time.Minute)); return ok }
+	l.Observe(bad("a"), 1, everything, start)
+	d, _ := l.Next(start)
+	require.True(t, undelivered())
+	l.Intent(d, start)
+	require.True(t, undelivered())
+	l.Done(d, Answer{Outcome: Retry}, start)
+	require.True(t, undelivered())
+	l.Stored(d)
+	require.True(t, undelivered())
+	attempt(t, l, start.Add(time.Minute), Answer{Outcome: Delivered})
+	require.False(t, undelivered())
+}
+
 func TestWhatIsStoredInPartsIsStoredInTheEnd(t *testing.T) {
 	t.Parallel()
 	l := NewLane(Settings{Receiver: "ops"})

@@ -100,8 +100,10 @@ func (l *Lane) Oldest(now time.Time) (d Due, ok bool) {
 			d, ok = Due{workload, kind, at}, true
 		}
 	}
-	for _, r := range l.retries {
-		note(r.Created, r.Kind, r.Members[0].Workload)
+	for name, e := range l.entries {
+		if e.job != nil && !e.job.heard {
+			note(e.job.Created, e.job.Kind, name)
+		}
 	}
 	for _, b := range l.batches {
 		for name, a := range b.members {
