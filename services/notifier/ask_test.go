@@ -10,6 +10,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 func TestATestMessageGoesThroughTheRealPath(t *testing.T) {
@@ -62,6 +63,19 @@ func TestARequestWithoutANotifierEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	_, err := Test(ctx, s.bus, "ops")
 	require.ErrorContains(t, err, "no notifier answered")
+}
+
+func TestAListThatCouldNotBeReadIsNoEmptyList(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	b := server.Bus(t)
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := Deliveries(ctx, b)
+	require.ErrorIs(t, err, bus.ErrUnavailable)
+	_, err = SilenceList(ctx, b)
+	require.ErrorIs(t, err, bus.ErrUnavailable)
 }
 
 func TestARefusedDeliveryIsListedAndReplayed(t *testing.T) {

@@ -66,19 +66,22 @@ func (w *worker) load(workload string, value []byte, now time.Time) bool {
 	return true
 }
 
-// snapshot is everything that a bucket holds now.
+// snapshot is everything that a bucket holds now; never a part of it.
 func snapshot(ctx context.Context, b *bus.Bucket, filter string) ([]bus.Entry, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var entries []bus.Entry
 	complete := false
-	err := b.Watch(ctx, filter, func(e bus.Entry) {
+	err := b.Watch(watch, filter, func(e bus.Entry) {
 		if !complete && !e.Deleted {
 			entries = append(entries, e)
 		}
 	}, bus.OnCurrent(func() { complete = true; cancel() }))
-	if complete {
+	switch {
+	case complete:
 		return entries, nil
+	case err == nil:
+		err = fmt.Errorf("%w: %w", bus.ErrUnavailable, context.Cause(ctx))
 	}
 	return nil, err
 }
