@@ -2,6 +2,7 @@
 
 MODULES       := events services
 EXAMPLES      := events/examples/subscriber
+KUBERNETES    := deploy/kubernetes/check
 LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
 AXE_VERSION   := 4.14.1
@@ -76,6 +77,10 @@ images: ## container images of every program; needs Docker
 stack-test: ## the compose stack as it ships; needs Docker, or root on Debian
 	@if docker version >/dev/null 2>&1; then $(STACK_TEST); else .ci/stack $(STACK_TEST); fi
 
+.PHONY: kubernetes-test
+kubernetes-test: $(GOLANGCI_LINT) ## the manifests: what the API server says, and run without a cluster
+	cd $(KUBERNETES) && GOWORK=off $(GOLANGCI_LINT) run ./... && GOWORK=off go test -count=1 ./...
+
 .PHONY: soak
 soak: ## every test, in its long form
 	SOAK=1 go test -count=1 -timeout 25m work
@@ -101,7 +106,7 @@ lint: $(GOLANGCI_LINT) ## golangci-lint, module by module
 
 .PHONY: tidy
 tidy:
-	@for m in $(MODULES) $(EXAMPLES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
+	@for m in $(MODULES) $(EXAMPLES) $(KUBERNETES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
 
 .PHONY: standalone
 standalone: # each module builds without the workspace, as a subscriber's build sees it

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,9 +82,7 @@ func files(m *Manifest, v corev1.Volume) map[string]string {
 	all := map[string]string{}
 	configMap := func(name string) {
 		if c := Find[*corev1.ConfigMap](m, name); c != nil {
-			for key, value := range c.Data {
-				all[key] = value
-			}
+			maps.Copy(all, c.Data)
 		}
 	}
 	secret := func(name string, items []corev1.KeyToPath) {

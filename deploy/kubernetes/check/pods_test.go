@@ -80,8 +80,10 @@ func (p *pod) mount(c *corev1.Container) {
 func project(t *testing.T, at string, content map[string]string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(at, 0o700))
-	version, err := os.MkdirTemp(at, "..v")
+	before, err := os.ReadDir(at)
 	require.NoError(t, err)
+	version := filepath.Join(at, fmt.Sprintf("..v%d", len(before)))
+	require.NoError(t, os.Mkdir(version, 0o700))
 	for name, text := range content {
 		require.NoError(t, os.WriteFile(filepath.Join(version, name), []byte(text), 0o600))
 		if _, err := os.Lstat(filepath.Join(at, name)); err != nil {
@@ -93,12 +95,13 @@ func project(t *testing.T, at string, content map[string]string) {
 }
 
 // path is where a container's path is on this machine: each has its own.
-func (p *pod) path(c *corev1.Container, path string) string { return filepath.Join(p.dir, c.Name, path) }
+func (p *pod) path(c *corev1.Container, path string) string {
+	return filepath.Join(p.dir, c.Name, path)
+}
 
 // paths puts those of this machine in the place of the container's.
 func (p *pod) paths(c *corev1.Container, text string) string {
-	mounts := slices.Clone(c.VolumeMounts)
-	for _, m := range mounts {
+	for _, m := range c.VolumeMounts {
 		text = strings.ReplaceAll(text, " "+m.MountPath, " "+p.path(c, m.MountPath))
 	}
 	return text

@@ -7,11 +7,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // What the manifests say is run: each container's program with its arguments,
@@ -20,7 +20,7 @@ func TestWhatIsRenderedStartsAndBecomesReady(t *testing.T) {
 	t.Parallel()
 	n := &network{m: manifest(t, example(t).render()), bin: t.TempDir(), addrs: map[string]string{}}
 	build(t, n.bin)
-	base := fmt.Sprintf("127.%d.%d.", 16+rand.IntN(200), rand.IntN(256)) //nolint:gosec // not a secret
+	base := fmt.Sprintf("127.%d.%d.", 16+rand.IntN(200), rand.IntN(256))
 	for _, w := range n.m.Workloads() {
 		for _, name := range names(&w) {
 			n.addrs[name] = fmt.Sprintf("%s%d", base, len(n.addrs)+1)
@@ -36,9 +36,18 @@ func TestWhatIsRenderedStartsAndBecomesReady(t *testing.T) {
 		}
 	}
 
+	// The file is right, and the token is there.
+	proxy := pods["proxy"][0]
+	check := exec.CommandContext(t.Context(), filepath.Join(n.bin, "authwatch"), "check",
+		"-c", proxy.path(proxy.main(), "/etc/authwatch/authwatch.yaml"))
+	check.Env = proxy.cmd.Env
+	out, err := check.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "1 workload, 1 receiver, 1 route")
+
 	// The names of the Service are known to the proxy, its clients are not yet.
-	require.Equal(t, http.StatusUnauthorized, ask(t, pods["proxy"][0], "proxy.authwatch.svc:8080"))
-	require.Equal(t, http.StatusForbidden, ask(t, pods["proxy"][0], "elsewhere:8080"))
+	require.Equal(t, http.StatusUnauthorized, ask(t, proxy, "proxy.authwatch.svc:8080"))
+	require.Equal(t, http.StatusForbidden, ask(t, proxy, "elsewhere:8080"))
 
 	// Both proxies serve, and their credential is on record.
 	var first record
@@ -49,8 +58,6 @@ func TestWhatIsRenderedStartsAndBecomesReady(t *testing.T) {
 	require.Equal(t, "unverified", first.Status)
 
 	// A Secret that is replaced is taken over.
-	tokens := Find[*corev1.Secret](n.m, "tokens")
-	require.NotNil(t, tokens)
 	for _, p := range pods["proxy"] {
 		project(t, p.path(p.main(), "/run/tokens"), map[string]string{"github": "another-token"})
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -73,22 +74,25 @@ func Update(o, was Object) error {
 	if err != nil {
 		return err
 	}
+	if reflect.TypeOf(after) != reflect.TypeOf(before) {
+		return fmt.Errorf("%s: is not what %s is", title(o), title(was))
+	}
 	var list field.ErrorList
 	switch after := after.(type) {
 	case *apps.Deployment:
-		before := before.(*apps.Deployment)
+		before := as[*apps.Deployment](before)
 		list = appsvalidation.ValidateDeploymentUpdate(after, before,
 			podapi.GetValidationOptionsFromPodTemplate(&after.Spec.Template, &before.Spec.Template))
 	case *apps.StatefulSet:
-		before := before.(*apps.StatefulSet)
+		before := as[*apps.StatefulSet](before)
 		list = appsvalidation.ValidateStatefulSetUpdate(after, before, appsvalidation.StatefulSetValidationOptions{},
 			podapi.GetValidationOptionsFromPodTemplate(&after.Spec.Template, &before.Spec.Template))
 	case *core.Service:
-		list = corevalidation.ValidateServiceUpdate(after, before.(*core.Service))
+		list = corevalidation.ValidateServiceUpdate(after, as[*core.Service](before))
 	case *core.ConfigMap:
-		list = corevalidation.ValidateConfigMapUpdate(after, before.(*core.ConfigMap))
+		list = corevalidation.ValidateConfigMapUpdate(after, as[*core.ConfigMap](before))
 	case *core.Secret:
-		list = corevalidation.ValidateSecretUpdate(after, before.(*core.Secret))
+		list = corevalidation.ValidateSecretUpdate(after, as[*core.Secret](before))
 	}
 	if len(list) > 0 {
 		return fmt.Errorf("%s: %w", title(o), list.ToAggregate())
@@ -96,13 +100,21 @@ func Update(o, was Object) error {
 	return nil
 }
 
+// as is o, which is known to be a T.
+func as[T runtime.Object](o runtime.Object) T {
+	t, _ := o.(T)
+	return t
+}
+
 // internal is o with the API server's defaults, in the type that it validates.
 func internal(o Object) (runtime.Object, error) {
-	o = o.DeepCopyObject().(Object)
-	legacyscheme.Scheme.Default(o)
-	o.SetResourceVersion("1") // as if it had been there
-	if s, ok := o.(*corev1.Service); ok && s.Spec.ClusterIP != "" {
+	defaulted := o.DeepCopyObject()
+	legacyscheme.Scheme.Default(defaulted)
+	if s, ok := defaulted.(*corev1.Service); ok && s.Spec.ClusterIP != "" {
 		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP} // as the server's storage does
 	}
-	return legacyscheme.Scheme.ConvertToVersion(o, runtime.InternalGroupVersioner)
+	if o, ok := defaulted.(Object); ok {
+		o.SetResourceVersion("1") // as if it had been there
+	}
+	return legacyscheme.Scheme.ConvertToVersion(defaulted, runtime.InternalGroupVersioner)
 }
