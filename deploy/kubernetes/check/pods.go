@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,9 +96,13 @@ func probes(p *problems, at string, c *corev1.Container) {
 	for _, port := range c.Ports {
 		ports[port.Name] = true
 	}
-	for name, probe := range map[string]*corev1.Probe{
-		"startupProbe": c.StartupProbe, "livenessProbe": c.LivenessProbe, "readinessProbe": c.ReadinessProbe,
+	for _, each := range []struct {
+		name  string
+		probe *corev1.Probe
+	}{
+		{"startupProbe", c.StartupProbe}, {"livenessProbe", c.LivenessProbe}, {"readinessProbe", c.ReadinessProbe},
 	} {
+		name, probe := each.name, each.probe
 		switch {
 		case probe == nil:
 			p.add("%s: has no %s", at, name)
@@ -109,7 +112,6 @@ func probes(p *problems, at string, c *corev1.Container) {
 			p.add("%s: its %s asks the port %s, which it does not have", at, name, probe.TCPSocket.Port.String())
 		}
 	}
-	slices.Sort(*p)
 }
 
 // imageName is the last part of an image's name, without its version.

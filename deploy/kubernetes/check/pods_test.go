@@ -194,9 +194,8 @@ func (p *pod) ready() {
 	p.t.Helper()
 	c := p.main()
 	for _, probe := range []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
-		var err error
-		require.Eventually(p.t, func() bool { err = p.probe(probe); return err == nil }, time.Minute, 50*time.Millisecond,
-			"%s: %v", p.name, &err)
+		require.Eventually(p.t, func() bool { return p.probe(probe) == nil }, time.Minute, 50*time.Millisecond,
+			"%s, probe %s", p.name, probe.ProbeHandler.String())
 	}
 }
 
