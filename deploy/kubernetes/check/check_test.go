@@ -38,7 +38,7 @@ func TestTheFilesOfTheBaseAreStrictYAML(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
-		if name := filepath.Base(file); name == "kustomization.yaml" || name == "provision.yaml" {
+		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}
 		text, err := os.ReadFile(file)
