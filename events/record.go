@@ -89,6 +89,9 @@ type Cause struct {
 	Type string    `json:"type"`
 	ID   string    `json:"id"`
 	Time time.Time `json:"time"`
+	// TraceParent is the event's trace, where it has one: what is told of the
+	// status belongs to it, however much later.
+	TraceParent string `json:"traceparent,omitempty"`
 }
 
 // Position is a place in the AUTH stream: the one order of all observations. A

@@ -42,7 +42,7 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	witness(&r, before, f, about, o)
 	r.Reason = reason(r, f, o)
 	if r.Status != from || r.Reason != before.Reason {
-		r.Cause = &events.Cause{Type: o.Type, ID: o.ID, Time: o.Time}
+		r.Cause = &events.Cause{Type: o.Type, ID: o.ID, Time: o.Time, TraceParent: o.TraceParent}
 	}
 	if f == missing || r.Status != events.StatusMissing { // the detail of a missing one is only in its own event
 		r.Message = message(r, o.Data.Detail)

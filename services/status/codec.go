@@ -34,7 +34,7 @@ func observe(m bus.Message) (Observation, error) {
 	}
 	return Observation{
 		Type: m.Event.Type(), ID: m.Event.ID(), Source: m.Event.Source(), Time: m.Event.Time(),
-		Data: data, Position: position(m), Stored: m.Stored.UTC(),
+		Data: data, TraceParent: events.TraceParent(m.Event), Position: position(m), Stored: m.Stored.UTC(),
 	}, nil
 }
 
@@ -58,6 +58,7 @@ func statusEvent(before, after events.Record, o Observation) (event.Event, error
 		return e, err
 	}
 	e.SetID(statusID(after.Workload, o.Position))
+	events.SetTraceParent(&e, o.TraceParent)
 	return e, nil
 }
 

@@ -13,6 +13,8 @@ type Observation struct {
 	Source string
 	Time   time.Time // by the source's clock
 	Data   events.Observation
+	// TraceParent is the trace of the request behind it, where it had one.
+	TraceParent string
 
 	Position events.Position
 	Stored   time.Time // by the broker's clock
