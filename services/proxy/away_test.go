@@ -80,7 +80,11 @@ func TestAnEdgeOutlivesAKillWhileTheBrokerIsAway(t *testing.T) {
 		return address, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	}
 	address, kill := run()
-	resp, err := http.Post("http://"+address+"/github", "application/json", strings.NewReader(`{"id":1,"method":"a"}`))
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/github", strings.NewReader(`{"id":1,"method":"a"}`))
+	require.NoError(t, err)
+	req.Header.Set("Traceparent", trace)
+	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	resp.Body.Close()
 	require.Equal(t, 503, resp.StatusCode)
@@ -101,6 +105,7 @@ func TestAnEdgeOutlivesAKillWhileTheBrokerIsAway(t *testing.T) {
 	for _, e := range w.events()[:2] {
 		require.Contains(t, first, e.id)
 	}
+	require.Equal(t, trace, w.events()[1].trace)
 }
 
 func TestHelperProxyProcess(t *testing.T) { //nolint:paralleltest // another process

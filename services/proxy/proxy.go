@@ -24,6 +24,8 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/trace"
+	"github.com/authwatch/authwatch/services/proxy/judge"
 	"github.com/authwatch/authwatch/services/proxy/outbox"
 )
 
@@ -34,6 +36,7 @@ type Options struct {
 	Bus     *bus.Bus
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: none
+	Trace   *trace.Tracer         // nil: off
 }
 
 // Proxy serves workloads.
@@ -67,6 +70,7 @@ func New(o Options) (*Proxy, error) {
 		Acknowledged: func(e event.Event, lag time.Duration) {
 			p.metrics.published.WithLabelValues(e.Type()).Inc()
 			p.metrics.lag.Observe(lag.Seconds())
+			p.published(e, time.Now())
 		},
 	})
 	if err != nil {
@@ -174,15 +178,18 @@ func (p *Proxy) stopListening(ctx context.Context, r *running) {
 }
 
 // observe takes a fact to the outbox.
-func (p *Proxy) observe(typ string, at time.Time, o events.Observation, traceParent string) {
-	e, err := events.New(typ, p.home.source(), o.Workload, at, o)
+func (p *Proxy) observe(f judge.Fact) {
+	o := f.Observation
+	e, err := events.New(f.Type, p.home.source(), o.Workload, f.At, o)
 	if err != nil {
-		p.o.Log.Error("an observation cannot be told", "workload", o.Workload, "type", typ, "err", err)
+		p.o.Log.Error("an observation cannot be told", "workload", o.Workload, "type", f.Type, "err", err)
 		return
 	}
-	events.SetTraceParent(&e, traceParent)
+	if !f.Again { // no request led to what is said again
+		events.SetTraceParent(&e, p.begin(f))
+	}
 	p.outbox.Add(e)
-	p.log(typ, o)
+	p.log(f.Type, o)
 }
 
 // log says what changed; the event holds the rest.

@@ -169,9 +169,10 @@ func (w *world) call(method string) reply {
 }
 
 type seen struct {
-	typ  string
-	data events.Observation
-	id   string
+	typ   string
+	data  events.Observation
+	id    string
+	trace string
 }
 
 // events returns what is in the stream.
@@ -180,7 +181,7 @@ func (w *world) events() []seen {
 	var all []seen
 	err := w.bus.Each(w.t.Context(), bus.StreamAuth, "auth.>", 0, false, func(m bus.Message) error {
 		o, err := events.ParseObservation(m.Event)
-		all = append(all, seen{m.Event.Type(), o, m.Event.ID()})
+		all = append(all, seen{m.Event.Type(), o, m.Event.ID(), events.TraceParent(m.Event)})
 		return err
 	})
 	if err != nil { // the broker may be away

@@ -28,7 +28,7 @@ type watch struct {
 	labels   map[string]string
 	upstream string
 	source   source
-	emit     func(typ string, at time.Time, o events.Observation, traceParent string)
+	emit     func(judge.Fact)
 
 	// settled is the generation whose acceptances change nothing; 0: none.
 	settled atomic.Uint64
@@ -103,9 +103,9 @@ func (w *watch) with(f func(*judge.Judge)) {
 	before := w.judge.Next()
 	f(w.judge)
 	for _, fact := range w.judge.Take() {
-		o := fact.Observation
+		o := &fact.Observation
 		o.Workload, o.Labels, o.Upstream = w.workload, w.labels, w.upstream
-		w.emit(fact.Type, fact.At, o, fact.TraceParent)
+		w.emit(fact)
 	}
 	if generation, ok := w.judge.Settled(); ok {
 		w.settled.Store(generation)

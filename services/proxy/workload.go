@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
+	"github.com/authwatch/authwatch/services/proxy/judge"
 )
 
 // workload is one configured upstream in service. A change of its
@@ -31,10 +31,7 @@ type workload struct {
 	used     atomic.Int64 // unix nanoseconds of the last request
 }
 
-// emitter takes what a workload observes.
-type emitter func(typ string, at time.Time, o events.Observation, traceParent string)
-
-func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit emitter, news func()) (*workload, error) {
+func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit func(judge.Fact), news func()) (*workload, error) {
 	base, err := cfg.base()
 	if err != nil {
 		return nil, err

@@ -30,7 +30,8 @@ type Fact struct {
 	Type        string
 	At          time.Time
 	Observation events.Observation // without workload, labels and upstream
-	TraceParent string             // of the request behind it
+	Behind      Answer             // whose request made it, zero where none did
+	Again       bool               // nothing is new about it
 }
 
 // Credential is what the workload's source holds.
@@ -115,7 +116,7 @@ func (j *Judge) Expiring(now time.Time) {
 		return
 	}
 	j.tellLoad(now)
-	j.add(events.TypeExpiring, now, events.Observation{Credential: j.credential()}, "")
+	j.add(Fact{Type: events.TypeExpiring, At: now, Observation: events.Observation{Credential: j.credential()}})
 }
 
 // Settled reports whether acceptances of the current credential change nothing,
@@ -137,9 +138,7 @@ func (j *Judge) Take() []Fact {
 	return f
 }
 
-func (j *Judge) add(typ string, at time.Time, o events.Observation, trace string) {
-	j.facts = append(j.facts, Fact{Type: typ, At: at, Observation: o, TraceParent: trace})
-}
+func (j *Judge) add(f Fact) { j.facts = append(j.facts, f) }
 
 func (j *Judge) credential() *events.Credential {
 	c := j.cred.Info

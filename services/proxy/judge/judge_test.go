@@ -230,6 +230,10 @@ func TestABadStateIsSaidAgain(t *testing.T) {
 	c.reject("a")
 	c.pass(11 * time.Minute)
 	c.said("loaded", "unauthorized", "unauthorized", "unauthorized")
+	require.False(t, c.out[1].Again)
+	require.False(t, c.out[1].Behind.At.IsZero())
+	require.True(t, c.last().Again)
+	require.Zero(t, c.last().Behind, "no request led to it")
 	require.Equal(t, int64(2), c.last().Observation.Rejections)
 
 	m := &court{Judge: judge.New(1), t: t, now: day}
@@ -237,6 +241,8 @@ func TestABadStateIsSaidAgain(t *testing.T) {
 	m.take()
 	m.pass(6 * time.Minute)
 	m.said("missing", "missing")
+	require.False(t, m.out[0].Again)
+	require.True(t, m.last().Again)
 }
 
 func TestFlappingIsToldOnceASecondAndEndsWithTheTruth(t *testing.T) {

@@ -35,6 +35,7 @@ func (j *Judge) Tick(now time.Time) {
 		case missing:
 			j.newLoad = true
 			j.tellLoad(now)
+			j.facts[len(j.facts)-1].Again = true
 		}
 	}
 	if len(j.forbidden.pending) > 0 && j.forbids.ready(now) {
@@ -100,20 +101,21 @@ func (j *Judge) tellLoad(now time.Time) {
 	j.loads.used(now)
 	j.reassert = time.Time{}
 	if j.cred.Usable {
-		j.add(events.TypeLoaded, now, events.Observation{Credential: j.credential()}, "")
+		j.add(Fact{Type: events.TypeLoaded, At: now, Observation: events.Observation{Credential: j.credential()}})
 		return
 	}
 	o := events.Observation{Problem: j.cred.Problem, Detail: j.cred.Detail}
 	if j.cred.Info.Source != "" {
 		o.Credential = j.credential()
 	}
-	j.add(events.TypeMissing, now, o, "")
+	j.add(Fact{Type: events.TypeMissing, At: now, Observation: o})
 	j.told = missing
 	j.reassert = now.Add(reassertEvery)
 }
 
 func (j *Judge) tellVerdict(now time.Time) {
-	if j.edge() {
+	edge := j.edge()
+	if edge {
 		j.limiter().used(now)
 	}
 	j.told = j.state
@@ -123,17 +125,21 @@ func (j *Judge) tellVerdict(now time.Time) {
 		if !j.good.At.IsZero() {
 			o.Request, o.Response = request(j.good), response(j.good)
 		}
-		j.add(events.TypeAuthorized, now, o, j.good.TraceParent)
+		j.add(Fact{Type: events.TypeAuthorized, At: now, Observation: o, Behind: j.good})
 		return
 	}
 	first := j.first
-	j.add(events.TypeUnauthorized, now, events.Observation{
+	f := Fact{Type: events.TypeUnauthorized, At: now, Again: !edge, Observation: events.Observation{
 		Credential: j.credential(),
 		Request:    request(j.lastBad),
 		Response:   response(j.lastBad),
 		Rejections: j.total,
 		FirstSeen:  &first,
-	}, j.lastBad.TraceParent)
+	}}
+	if edge {
+		f.Behind = j.lastBad
+	}
+	j.add(f)
 	j.reassert = now.Add(reassertEvery)
 }
 
@@ -175,7 +181,7 @@ func (j *Judge) tellForbidden(now time.Time) {
 	j.forbidden.pending = j.forbidden.pending[1:]
 	j.forbids.used(now)
 	j.tellLoad(now)
-	j.add(events.TypeForbidden, now, events.Observation{
+	j.add(Fact{Type: events.TypeForbidden, At: now, Behind: a, Observation: events.Observation{
 		Credential: j.credential(), Request: request(a), Response: response(a), Scopes: a.Scopes,
-	}, a.TraceParent)
+	}})
 }
