@@ -13,6 +13,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/trace"
 )
 
 // source is the same for every replica: a message that another one repeats after
@@ -26,6 +27,7 @@ type Options struct {
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
+	Trace    *trace.Tracer // nil: off
 
 	clock clock // for tests
 }
@@ -38,6 +40,7 @@ type Service struct {
 	clock   clock
 	lease   *lease
 	metrics *metrics
+	trace   *trace.Tracer
 
 	session atomic.Pointer[session] // while this replica leads
 }
@@ -57,7 +60,7 @@ func New(o Options) (*Service, error) {
 		o.clock = wallClock{}
 	}
 	s := &Service{
-		config: o.Config, bus: o.Bus, log: o.Log, clock: o.clock,
+		config: o.Config, bus: o.Bus, log: o.Log, clock: o.clock, trace: o.Trace,
 	}
 	s.metrics = newMetrics(s)
 	if o.Metrics != nil {

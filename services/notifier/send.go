@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -56,15 +57,17 @@ func (w *worker) attempt(stop, ctx context.Context, d *plan.Delivery) error {
 		return nil
 	}
 	began := w.clock.Now()
+	m.Hop = w.hop(m)
 	a := w.call(ctx, m)
+	took := w.clock.Now().Sub(began)
+	w.traced(m, d, a, began, began.Add(took))
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the next leader finds it
 	}
-	took := w.clock.Now().Sub(began)
 	e := w.done(d, a)
 	g, sub := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.store.rows(sub, w.config.Name, e.writes, together) })
-	g.Go(func() error { w.receipts(sub, d, m.Trace, a, e, took); return nil })
+	g.Go(func() error { w.receipts(sub, d, m, a, e, took); return nil })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -90,8 +93,8 @@ func (w *worker) message(d *plan.Delivery, may bool) (receiver.Message, bool) {
 		ID: d.ID, Kind: d.Kind, Receiver: w.config.Name, Time: d.Created,
 		Workloads: w.lane.Records(d), Open: d.Members[0].Open, Thread: d.Thread, Ref: d.Ref, Left: d.Left,
 	}
-	if len(d.Members) == 1 {
-		m.Trace = w.traces[d.Members[0].Workload]
+	for _, r := range m.Workloads {
+		m.Trace = cmp.Or(m.Trace, traceOf(r))
 	}
 	if name, ok := noticeOf(m.Workloads[0]); ok {
 		m.About, m.Notice, m.Workloads = noticePrefix+name, notices(m.Workloads), nil
@@ -148,7 +151,7 @@ func (w *worker) done(d *plan.Delivery, a plan.Answer) effect {
 // receipts says what came of an attempt that decided something, in the log and
 // on the bus: one event for each workload, so that its history shows who was
 // told.
-func (w *worker) receipts(ctx context.Context, d *plan.Delivery, trace string, a plan.Answer, e effect, took time.Duration) {
+func (w *worker) receipts(ctx context.Context, d *plan.Delivery, m receiver.Message, a plan.Answer, e effect, took time.Duration) {
 	log := w.log.With("receiver", w.config.Name, "kind", d.Kind, "workload", d.Members[0].Workload,
 		"workloads", len(d.Members), "attempt", d.Attempts, "delivery_id", d.ID)
 	typ := events.TypeAlertDelivered
@@ -164,9 +167,13 @@ func (w *worker) receipts(ctx context.Context, d *plan.Delivery, trace string, a
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
-	for _, member := range d.Members {
+	for i, member := range d.Members {
 		if _, own := strings.CutPrefix(member.Workload, noticePrefix); own {
 			member = plan.Member{}
+		}
+		trace := ""
+		if i < len(m.Workloads) { // those of notices are left out
+			trace = traceOf(m.Workloads[i])
 		}
 		g.Go(func() error {
 			w.receipt(ctx, typ, trace, events.Receipt{

@@ -41,8 +41,7 @@ type session struct {
 // known is the newest record of a workload.
 type known struct {
 	events.Record
-	seq   uint64
-	trace string // the traceparent of the status
+	seq uint64
 }
 
 func (s *Service) newSession() (*session, error) {
@@ -185,7 +184,7 @@ func (n *session) observe(m bus.Message) {
 	if old, ok := n.records[rec.Workload]; ok && old.seq > m.Sequence && n.last.Stream.Equal(m.Created) {
 		return
 	}
-	k := known{rec, m.Sequence, events.TraceParent(m.Event)}
+	k := known{rec, m.Sequence}
 	n.records[rec.Workload] = k
 	if m.Sequence > n.last.Sequence || !n.last.Stream.Equal(m.Created) {
 		n.last = cursor{m.Sequence, m.Created}

@@ -40,6 +40,8 @@ type sink struct {
 type attempt struct {
 	at     time.Time
 	id     string
+	trace  string // of the event
+	hop    string // of the request
 	alert  events.Alert
 	answer string
 }
@@ -76,7 +78,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if json.Unmarshal(body, &e) == nil {
 		_ = json.Unmarshal(e.Data(), &alert)
 	}
-	answer := s.take(attempt{at: s.now(), id: e.ID(), alert: alert})
+	answer := s.take(attempt{at: s.now(), id: e.ID(), trace: events.TraceParent(e), hop: r.Header.Get("Traceparent"), alert: alert})
 	defer s.leave()
 	word, wish, _ := strings.Cut(answer, " after=")
 	if wish != "" {

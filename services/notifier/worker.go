@@ -36,7 +36,6 @@ type worker struct {
 	mu      sync.Mutex
 	lane    *plan.Lane
 	notes   map[string]string // why this receiver is told in place of another
-	traces  map[string]string // the traceparent of what is to be told
 	holding map[int]uint64    // by token: what is not reflected before rows are stored
 	token   int
 	why     string // the last failure
@@ -60,7 +59,7 @@ func newWorker(n *session, c receiver.Config) (*worker, error) {
 	return &worker{
 		session: n, config: c, receiver: r, templates: templates,
 		wake: make(chan struct{}, 1), errands: make(chan errand),
-		lane: plan.NewLane(s), notes: map[string]string{}, traces: map[string]string{}, holding: map[int]uint64{}, hash: c.Hash(),
+		lane: plan.NewLane(s), notes: map[string]string{}, holding: map[int]uint64{}, hash: c.Hash(),
 	}, nil
 }
 
@@ -69,7 +68,6 @@ func (w *worker) observe(k known, p plan.Policy, note string, now time.Time) {
 	w.mu.Lock()
 	w.lane.Observe(k.Record, k.seq, p, now)
 	keep(w.notes, k.Workload, note)
-	keep(w.traces, k.Workload, k.trace)
 	w.mu.Unlock()
 	w.ring()
 }

@@ -27,7 +27,8 @@ type Message struct {
 	// what about it.
 	About  string
 	Notice string
-	Trace  string // the traceparent of the status behind m, where it is one
+	Trace  string // the traceparent of what led to the status, of the first workload that has one
+	Hop    string // the traceparent of this attempt, where it is another
 	// Note is said besides: why this receiver is told in place of another.
 	Note string
 }

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -98,7 +99,7 @@ func (w *webhook) request(m Message) (call, error) {
 		header.Set("Webhook-Signature", sign(signing, m.ID, now, body))
 	}
 	if t := events.TraceParent(e); t != "" {
-		header.Set("Traceparent", t)
+		header.Set("Traceparent", cmp.Or(m.Hop, t))
 		if w.Format == formatBinary {
 			header.Set("Ce-Traceparent", t)
 		}
