@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/trace"
 )
 
 // errUnusable: an observation that no retry makes usable.
@@ -32,14 +34,15 @@ type recorder struct {
 	view    *view
 	log     *slog.Logger
 	metrics *metrics
+	trace   *trace.Tracer
 
 	mu sync.Mutex
 	// skipped remembers positions that changed nothing and are in no record.
 	skipped map[string]events.Position
 }
 
-func newRecorder(b journal, v *view, log *slog.Logger, m *metrics) *recorder {
-	return &recorder{bus: b, view: v, log: log, metrics: m, skipped: make(map[string]events.Position)}
+func newRecorder(b journal, v *view, log *slog.Logger, m *metrics, t *trace.Tracer) *recorder {
+	return &recorder{bus: b, view: v, log: log, metrics: m, trace: t, skipped: make(map[string]events.Position)}
 }
 
 // maxConflicts is how often one delivery starts over because another replica
@@ -143,6 +146,7 @@ func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position
 
 // apply stores the record after one message.
 func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (version, error) {
+	began := time.Now()
 	o, err := observe(m)
 	if err != nil {
 		return v, fmt.Errorf("%w: %w", errUnusable, err)
@@ -176,6 +180,7 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 		rc.metrics.transitions.WithLabelValues(string(after.Status)).Inc()
 		rc.log.Info("status changed", "workload", after.Workload, "status", after.Status,
 			"previous", after.Previous, "reason", after.Reason, "incident", after.Incident)
+		rc.trace.Record(spanOf(o, after, began, time.Now()))
 	}
 	return v, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/status/api"
 	"github.com/authwatch/authwatch/services/status/page"
 )
@@ -40,6 +41,7 @@ type Options struct {
 	Bus     *bus.Bus
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: none
+	Trace   *trace.Tracer         // nil: off
 }
 
 // Service records the status of the workloads and serves it.
@@ -73,7 +75,7 @@ func New(o Options) (*Service, error) {
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(workloadMetrics{s})
 	}
-	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics)
+	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics, o.Trace)
 	front := api.New(s, o.Bus, s.feed, openapi)
 	pages, err := page.New(s, front, o.Bus.Ready)
 	if err != nil {
