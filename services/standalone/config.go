@@ -8,6 +8,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/status"
@@ -17,6 +18,7 @@ import (
 type Config struct {
 	NATS     NATS            `yaml:"nats"`
 	DataDir  string          `yaml:"data_dir"`
+	Tracing  trace.Config    `yaml:"tracing"`
 	Proxy    proxy.Config    `yaml:"proxy"`
 	Status   status.Config   `yaml:"status"`
 	Notifier notifier.Config `yaml:"notifier"`
@@ -53,6 +55,7 @@ func Load(file string) (Config, error) {
 	}
 	return c, c.doc.CheckAll(map[string][]config.Problem{
 		"nats":     c.NATS.validate(),
+		"tracing":  c.Tracing.Validate(),
 		"proxy":    c.Proxy.Validate(),
 		"status":   c.Status.Validate(),
 		"notifier": c.Notifier.Validate(),
@@ -123,6 +126,7 @@ func fixed(before, after Config) []string {
 	}{
 		{"nats", before.NATS, after.NATS},
 		{"data_dir", before.DataDir, after.DataDir},
+		{"tracing", before.Tracing, after.Tracing},
 		{"status", before.Status, after.Status},
 		{"notifier", before.Notifier, after.Notifier},
 	} {

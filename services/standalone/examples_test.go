@@ -18,6 +18,7 @@ var secrets = map[string]string{
 	"ops":   "https://hooks.example.com/authwatch",
 	"slack": "https://hooks.slack.com/services/T0/B0/x",
 	"pd":    "0123456789abcdef0123456789abcdef",
+	"otlp":  "Authorization: Bearer token",
 	"sig":   "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 }
 
@@ -56,7 +57,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 func TestEveryConfigurationInTheDocumentsLoads(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"README.md", "docs/operations.md", "docs/cli.md"} {
+	for _, name := range []string{"README.md", "docs/operations.md", "docs/cli.md", "docs/tracing.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", name))
 		require.NoError(t, err)
 		for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/status"
@@ -59,15 +60,22 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 
-	s, err := status.New(status.Options{Config: a.cfg.Status, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "status"), Metrics: a.registry})
+	tracer, err := trace.New(a.cfg.Tracing, trace.Options{
+		Service: "authwatch", Version: process.Version(), Log: a.log.With("component", "tracing"), Metrics: a.registry,
+	})
+	if err != nil {
+		return a.cfg.locate("tracing", err)
+	}
+
+	s, err := status.New(status.Options{Config: a.cfg.Status, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "status"), Metrics: a.registry, Trace: tracer})
 	if err != nil {
 		return err
 	}
-	n, err := notifier.New(notifier.Options{Config: a.cfg.Notifier, Bus: b, Log: a.log.With("component", "notifier"), Metrics: a.registry})
+	n, err := notifier.New(notifier.Options{Config: a.cfg.Notifier, Bus: b, Log: a.log.With("component", "notifier"), Metrics: a.registry, Trace: tracer})
 	if err != nil {
 		return err
 	}
-	p, err := proxy.New(proxy.Options{Config: a.cfg.Proxy, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "proxy"), Metrics: a.registry})
+	p, err := proxy.New(proxy.Options{Config: a.cfg.Proxy, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "proxy"), Metrics: a.registry, Trace: tracer})
 	if err != nil {
 		return err
 	}
@@ -80,6 +88,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.admin("status", a.cfg.Status.AdminListen, broker, recorder),
 		a.admin("notifier", a.cfg.Notifier.AdminListen, broker, teller),
 		a.admin("proxy", a.cfg.Proxy.AdminListen, broker, front),
+		{Name: "tracing", Run: tracer.Run},
 		recorder, teller, front,
 	}
 	if a.cfg.Embedded() {

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/notifier"
 )
 
@@ -11,6 +12,7 @@ import (
 type file struct {
 	NATS     bus.Remote      `yaml:"nats"`
 	DataDir  string          `yaml:"data_dir"`
+	Tracing  trace.Config    `yaml:"tracing"`
 	Proxy    config.Ignored  `yaml:"proxy"`
 	Status   config.Ignored  `yaml:"status"`
 	Notifier notifier.Config `yaml:"notifier"`
@@ -24,6 +26,7 @@ func load(path string) (file, *config.Document, error) {
 	}
 	return f, doc, doc.CheckAll(map[string][]config.Problem{
 		"nats":     f.NATS.Validate(),
+		"tracing":  f.Tracing.Validate(),
 		"notifier": f.Notifier.Validate(),
 	})
 }

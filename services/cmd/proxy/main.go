@@ -7,6 +7,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/proxy"
 )
 
@@ -23,14 +24,21 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return err
 	}
 	defer b.Close()
+	tracer, err := trace.New(cfg.Tracing, trace.Options{
+		Service: "authwatch-proxy", Version: process.Version(), Log: log, Metrics: registry,
+	})
+	if err != nil {
+		return doc.Locate("tracing", err)
+	}
 	p, err := proxy.New(proxy.Options{
-		Config: cfg.Proxy, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry,
+		Config: cfg.Proxy, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry, Trace: tracer,
 	})
 	if err != nil {
 		return doc.Locate("proxy", err)
 	}
 
 	broker := process.Component{Name: "bus", Ready: b.Ready}
+	spans := process.Component{Name: "tracing", Run: tracer.Run}
 	service := process.Component{Name: "proxy", Ready: p.Ready, Run: func(ctx context.Context) error {
 		return doc.Locate("proxy", p.Run(ctx))
 	}}
@@ -45,5 +53,5 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		}
 		return doc.Locate("proxy", p.Reload(cfg.Proxy))
 	}}
-	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), service, reload.Component()))
+	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), spans, service, reload.Component()))
 }

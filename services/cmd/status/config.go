@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/status"
 )
 
@@ -11,6 +12,7 @@ import (
 type file struct {
 	NATS     bus.Remote     `yaml:"nats"`
 	DataDir  string         `yaml:"data_dir"`
+	Tracing  trace.Config   `yaml:"tracing"`
 	Proxy    config.Ignored `yaml:"proxy"`
 	Status   status.Config  `yaml:"status"`
 	Notifier config.Ignored `yaml:"notifier"`
@@ -23,8 +25,9 @@ func load(path string) (file, *config.Document, error) {
 		return f, nil, err
 	}
 	return f, doc, doc.CheckAll(map[string][]config.Problem{
-		"nats":   f.NATS.Validate(),
-		"status": f.Status.Validate(),
+		"nats":    f.NATS.Validate(),
+		"tracing": f.Tracing.Validate(),
+		"status":  f.Status.Validate(),
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/status"
 )
 
@@ -23,14 +24,21 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return err
 	}
 	defer b.Close()
+	tracer, err := trace.New(cfg.Tracing, trace.Options{
+		Service: "authwatch-status", Version: process.Version(), Log: log, Metrics: registry,
+	})
+	if err != nil {
+		return doc.Locate("tracing", err)
+	}
 	s, err := status.New(status.Options{
-		Config: cfg.Status, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry,
+		Config: cfg.Status, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry, Trace: tracer,
 	})
 	if err != nil {
 		return doc.Locate("status", err)
 	}
 
 	broker := process.Component{Name: "bus", Ready: b.Ready}
+	spans := process.Component{Name: "tracing", Run: tracer.Run}
 	service := process.Component{Name: "status", Ready: s.Ready, Run: func(ctx context.Context) error {
 		return doc.Locate("status", s.Run(ctx))
 	}}
@@ -38,5 +46,5 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		Path: "status.admin_listen", Address: cfg.Status.AdminListen,
 		Registry: registry, Log: log, Components: []process.Component{broker, service},
 	}
-	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), service))
+	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), spans, service))
 }
