@@ -127,6 +127,7 @@ type webhook struct {
 	calls  int
 	ids    []string // of the deliveries
 	bodies [][]byte
+	header []http.Header  // of the calls that were answered well
 	alerts []events.Alert // one a delivery
 }
 
@@ -155,7 +156,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(h.status)
 		return
 	}
-	h.bodies = append(h.bodies, body)
+	h.bodies, h.header = append(h.bodies, body), append(h.header, r.Header)
 	if !slices.Contains(h.ids, envelope.ID) { // as a receiver has to: the same id is the same message
 		h.ids = append(h.ids, envelope.ID)
 		h.alerts = append(h.alerts, envelope.Data)
@@ -298,7 +299,7 @@ func (w *world) texts(t *testing.T) map[string]string {
 	return texts
 }
 
-func postCall(ctx context.Context, endpoint string) int {
+func postCall(ctx context.Context, endpoint string, header ...string) int {
 	const body = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"}}}`
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(body))
 	if err != nil {
@@ -306,6 +307,9 @@ func postCall(ctx context.Context, endpoint string) int {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0
