@@ -92,10 +92,12 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *collector) hang() {
+// hang makes it answer nothing after so many requests.
+func (c *collector) hang() (after int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hangs = true
+	return c.asked
 }
 
 func (c *collector) requests() int {
@@ -291,14 +293,16 @@ func TestACollectorThatHangsDelaysNoAlertAndAClientThatIsNotSampledIsNotExported
 	require.Equal(t, quiet, w.webhook.header[0].Get("Traceparent"))
 	w.webhook.mu.Unlock()
 
-	c.hang()
+	answered := c.hang()
 	w.upstream.Accept(secondToken)
 	write(t, w.tokenFile, secondToken+"\n")
 	w.awaitCall(t, client)
 	eventually(t, "the resolution", func() bool { return len(w.webhook.kinds()) == 2 })
-	asked := c.requests()
-	eventually(t, "the collector hangs", func() bool { return c.requests() > asked })
+	eventually(t, "the collector hangs", func() bool { return c.requests() > answered })
+	client.Close()
+	began := time.Now()
 	s.p.stop(t)
+	require.Less(t, time.Since(began), 9*time.Second, "the spans that are held get 3 seconds")
 	require.Empty(t, c.of(clientTrace))
 }
 

@@ -1,14 +1,24 @@
 package notifier
 
 import (
+	"context"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	collectorpb "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/slim/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/trace"
 )
 
 func traceNo(n int) string {
@@ -16,11 +26,11 @@ func traceNo(n int) string {
 }
 
 // cause tells the bus what led to the workload's status.
-func (s *stage) cause(name, trace string) {
+func (s *stage) cause(name, parent string) {
 	s.t.Helper()
 	s.mu.Lock()
 	rec := s.truth[name]
-	rec.Cause = &events.Cause{Type: events.TypeUnauthorized, ID: "1", Time: s.now(), TraceParent: trace}
+	rec.Cause = &events.Cause{Type: events.TypeUnauthorized, ID: "1", Time: s.now(), TraceParent: parent}
 	s.truth[name] = rec
 	s.mu.Unlock()
 }
@@ -84,7 +94,7 @@ func TestAMessageAboutSeveralHasTheTraceOfTheFirstAndEachReceiptItsOwn(t *testin
 	s := newStage(t)
 	ops := s.sink()
 	c := one(ops.config("ops"))
-	c.Routes[0].GroupBy = []string{"credential"}
+	c.Routes[0].GroupBy, c.Routes[0].GroupWait = []string{"credential"}, ref(3*time.Second)
 	s.notify(c)
 	s.dieBy(1, "a", "b", "c")
 	ops.waitFor("opened a,b,c")
@@ -94,4 +104,65 @@ func TestAMessageAboutSeveralHasTheTraceOfTheFirstAndEachReceiptItsOwn(t *testin
 		require.Equal(t, []string{traceNo(1 + i)}, s.receiptTraces(name))
 		require.Equal(t, traceNo(1+i), ops.attempts()[0].alert.Workloads[i].Cause.TraceParent)
 	}
+}
+
+// spans is a collector of spans.
+type spans struct {
+	mu  sync.Mutex
+	all []*tracepb.Span
+}
+
+func (c *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var req collectorpb.ExportTraceServiceRequest
+	body, err := io.ReadAll(r.Body)
+	if err != nil || proto.Unmarshal(body, &req) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, req.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()...)
+}
+
+func TestAnAttemptIsASpanInTheTraceOfEachWorkload(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	c := &spans{}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	tracer, err := trace.New(trace.Config{Endpoint: server.URL}, trace.Options{Service: "test", Log: testLog(t)})
+	require.NoError(t, err)
+	ctx, flush := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- tracer.Run(ctx) }()
+
+	ops := s.sink("500")
+	cfg := one(ops.config("ops"))
+	cfg.Routes[0].GroupBy, cfg.Routes[0].GroupWait = []string{"credential"}, ref(3*time.Second)
+	_, stop := s.start(cfg, func(o *Options) { o.Trace = tracer })
+	s.dieBy(1, "a", "b")
+	s.cause("same", traceNo(2))
+	s.die("same", "none")
+	ops.waitFor("opened a,b,none,same")
+	stop()
+	flush()
+	require.NoError(t, <-done)
+
+	attempts := ops.attempts()
+	require.Len(t, attempts, 2)
+	require.Equal(t, traceNo(1), attempts[0].trace)
+	var got []string
+	own := map[string]string{}
+	for _, span := range c.all {
+		id := hex.EncodeToString(span.GetTraceId())
+		require.Equal(t, "b7ad6b7169203331", hex.EncodeToString(span.GetParentSpanId()))
+		require.Equal(t, "deliver webhook", span.GetName())
+		got = append(got, fmt.Sprint(id[30:], " ", span.GetStatus().GetCode()))
+		own["00-"+id+"-"+hex.EncodeToString(span.GetSpanId())+"-01"] = id
+	}
+	require.Equal(t, []string{"01 STATUS_CODE_ERROR", "02 STATUS_CODE_ERROR", "01 STATUS_CODE_UNSET", "02 STATUS_CODE_UNSET"}, got)
+	for _, a := range attempts {
+		require.Contains(t, own, a.hop, "the receiver's work is below the attempt")
+	}
+	require.NotEqual(t, attempts[0].hop, attempts[1].hop)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
+	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 )
@@ -74,6 +75,7 @@ type world struct {
 	cfg   proxy.Config
 	dir   string
 	token string // file
+	trace *trace.Tracer
 	stop  func()
 
 	metrics prometheus.Registerer
@@ -109,7 +111,7 @@ func (w *world) start() {
 	w.t.Helper()
 	p, err := proxy.New(proxy.Options{
 		Config: w.cfg, DataDir: filepath.Join(w.dir, "data"), Bus: w.bus, Log: slog.New(slog.DiscardHandler),
-		Metrics: w.metrics,
+		Metrics: w.metrics, Trace: w.trace,
 	})
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
