@@ -112,7 +112,7 @@ func (t *Tracer) deliver(ctx context.Context, batch []*tracepb.Span, failing boo
 	}
 }
 
-// attempt makes one request (OTLP 1.9, section OTLP/HTTP).
+// attempt makes one request (OTLP specification, section OTLP/HTTP).
 func (t *Tracer) attempt(ctx context.Context, batch []*tracepb.Span) error {
 	body, err := proto.Marshal(&collectorpb.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
 		Resource:   t.resource,

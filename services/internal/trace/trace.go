@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -160,7 +161,7 @@ func attributes(values map[string]any) []*commonpb.KeyValue {
 			if v == "" {
 				continue
 			}
-			a.Value = &commonpb.AnyValue_StringValue{StringValue: v}
+			a.Value = &commonpb.AnyValue_StringValue{StringValue: strings.ToValidUTF8(v, "?")} // else the batch could not be encoded
 		}
 		all = append(all, &commonpb.KeyValue{Key: key, Value: a})
 	}
