@@ -48,6 +48,8 @@ const (
 	codeWrongConstant  = 10164 // JSStreamWrongLastSequenceConstantErr, a cluster
 	codeNoStorage      = 10047 // JSStorageResourcesExceededErr
 	codeAccountStorage = 10002 // JSAccountResourcesExceededErr
+	codeNoPeers        = 10005 // JSClusterNoPeersErrF: too few servers are up
+	codeNoCluster      = 10074 // JSStreamReplicasNotSupportedErr
 )
 
 // classify gives an error of the client library one of this package's names.
@@ -81,9 +83,9 @@ func classOf(api *jetstream.APIError) error {
 		return ErrUnavailable
 	case codeNoStorage, codeAccountStorage:
 		return ErrFull
-	case codeInProcess:
+	case codeInProcess, codeNoPeers:
 		return ErrUnavailable
-	case codeTooLarge:
+	case codeTooLarge, codeNoCluster:
 		return ErrRefused
 	}
 	switch {

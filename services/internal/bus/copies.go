@@ -1,0 +1,90 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const copiesInterval = 200 * time.Millisecond
+
+// copied waits, for as long as one attempt may take, until a majority of the
+// copies of every stream and durable is complete: from then on the loss of one
+// server loses nothing.
+func (b *Bus) copied(ctx context.Context, replicas int) error {
+	if replicas == 1 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	names := []string{}
+	for _, cfg := range streams(replicas) {
+		names = append(names, cfg.Name)
+	}
+	for _, cfg := range buckets(replicas) {
+		names = append(names, "KV_"+cfg.Bucket)
+	}
+	for _, name := range names {
+		err := b.awaitCopies(ctx, replicas, "$JS.API.STREAM.INFO."+name, func(ctx context.Context) (*jetstream.ClusterInfo, error) {
+			s, err := b.js.Stream(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			return s.CachedInfo().Cluster, nil
+		})
+		if err != nil {
+			return fmt.Errorf("copies of stream %s: %w", name, err)
+		}
+	}
+	for _, d := range durables() {
+		err := b.awaitCopies(ctx, replicas, "$JS.API.CONSUMER.INFO.>", func(ctx context.Context) (*jetstream.ClusterInfo, error) {
+			c, err := b.js.Consumer(ctx, d.stream, d.config.Durable)
+			if err != nil {
+				return nil, err
+			}
+			return c.CachedInfo().Cluster, nil
+		})
+		if err != nil {
+			return fmt.Errorf("copies of consumer %s: %w", d.config.Durable, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bus) awaitCopies(ctx context.Context, replicas int, subject string, info func(context.Context) (*jetstream.ClusterInfo, error)) error {
+	for {
+		var cluster *jetstream.ClusterInfo
+		err := b.do(ctx, subject, func(ctx context.Context) (err error) {
+			cluster, err = info(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		have := complete(cluster)
+		if have > replicas/2 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %d of %d are complete", ErrUnavailable, have, replicas)
+		case <-time.After(copiesInterval):
+		}
+	}
+}
+
+// complete counts the copies that have everything.
+func complete(c *jetstream.ClusterInfo) int {
+	if c == nil || c.Leader == "" {
+		return 0
+	}
+	n := 1
+	for _, r := range c.Replicas {
+		if r.Current && !r.Offline {
+			n++
+		}
+	}
+	return n
+}
