@@ -12,6 +12,8 @@ umask 027
 cd /run/secrets
 
 users='sys:0 admin:10004 proxy:10001 status:10002 notifier:10003 operator:10005 subscriber:0'
+others='clients:10001 cluster:0' # whom the proxy lets in; what servers of a cluster show one another
+servers='nats nats2 nats3'
 broker=10000
 
 word() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
@@ -30,9 +32,17 @@ broker_users() {
   done
 }
 
+broker_routes() {
+  printf 'CLUSTER_PASSWORD: "%s"\nROUTES: [\n' "$(cat cluster)"
+  for server in $servers; do
+    printf '  "nats://cluster:%s@%s:6222"\n' "$(cat cluster)" "$server"
+  done
+  echo ']'
+}
+
 known() {
-  for each in $users clients:10001; do [ "${each%:*}" = "$1" ] && return; done
-  echo "setup: no secret is named \"$1\"; there are: $users clients" | sed 's/:[0-9]*//g' >&2
+  for each in $users $others; do [ "${each%:*}" = "$1" ] && return; done
+  echo "setup: no secret is named \"$1\"; there are: $users $others" | sed 's/:[0-9]*//g' >&2
   exit 2
 }
 
@@ -53,11 +63,12 @@ renew)
   ;;
 esac
 
-for each in $users clients:10001; do
+for each in $users $others; do
   [ -s "${each%:*}" ] || word | place "${each%:*}" "${each#*:}"
 done
 broker_users | place nats.conf "$broker"
+broker_routes | place cluster.conf "$broker"
 chmod 0755 /run/secrets
-chown "$broker:$broker" /data
-chown 10001:10001 /var/lib/authwatch
+chown "$broker:$broker" /data*
+chown 10001:10001 /var/lib/authwatch*
 echo 'setup: ready'

@@ -5,9 +5,7 @@ package stack
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -193,20 +191,4 @@ func get[T any](t *testing.T, url string) T {
 	require.Equal(t, http.StatusOK, status, body)
 	require.NoError(t, json.Unmarshal([]byte(body), &v), body)
 	return v
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func port(address string) string {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		panic(fmt.Sprintf("%s: %v", address, err))
-	}
-	return port
 }

@@ -75,10 +75,3 @@ func nodeModules(t *testing.T) string {
 	require.NoError(t, err, string(out))
 	return filepath.Join(dir, "node_modules")
 }
-
-func must(path string, err error) string {
-	if err != nil {
-		panic(err)
-	}
-	return path
-}

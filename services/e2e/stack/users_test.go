@@ -2,15 +2,11 @@ package stack
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 )
@@ -213,37 +209,4 @@ func (s *session) try(t *testing.T, p probe) bool {
 	denied := after != nil && after != before && //nolint:errorlint // another one, not of another kind
 		strings.Contains(after.Error(), `"`+p.subject+`"`)
 	return !denied
-}
-
-// broker runs a nats-server with the shipped configuration.
-func broker(t *testing.T) (url string) {
-	t.Helper()
-	dir := t.TempDir()
-	place := func(name, content string) {
-		file := filepath.Join(dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
-		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
-	}
-	for _, name := range []string{"nats.conf", "users.conf"} {
-		text, err := os.ReadFile(filepath.Join(root, "deploy/nats", name))
-		require.NoError(t, err)
-		place("etc/nats/"+name, strings.ReplaceAll(string(text), "$NATS_NAME", "nats"))
-	}
-	var passwords strings.Builder
-	for _, user := range append([]string{"sys"}, users...) {
-		fmt.Fprintf(&passwords, "%s_PASSWORD: %q\n", strings.ToUpper(user), user+"-password")
-	}
-	place("run/secrets/nats.conf", passwords.String())
-
-	options, err := server.ProcessConfigFile(filepath.Join(dir, "etc/nats/nats.conf"))
-	require.NoError(t, err)
-	require.True(t, options.SyncAlways, "a power cut must lose nothing that was acknowledged")
-	options.StoreDir, options.Host, options.Port, options.HTTPPort = t.TempDir(), "127.0.0.1", server.RANDOM_PORT, 0
-	options.NoSigs, options.NoLog, options.SyncAlways = true, true, false
-	s, err := server.NewServer(options)
-	require.NoError(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	require.True(t, s.ReadyForConnections(10*time.Second))
-	return s.ClientURL()
 }
