@@ -15,6 +15,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/natsd"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
@@ -200,4 +201,22 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	require.InDelta(t, 1, values["authwatch_bus_published_total test duplicate"], 0)
 	require.GreaterOrEqual(t, values["authwatch_bus_published_total test unavailable"], 1.0)
 	require.Zero(t, values["authwatch_bus_connected test"])
+}
+
+func TestAServerThatIsCutOffFromItsClusterIsLeftForAnotherOne(t *testing.T) {
+	t.Parallel()
+	cut := natstest.Run(t, natstest.Listen(), func(o *natsd.Options) {
+		o.Cluster = &natsd.Cluster{Server: "cut", Listen: "127.0.0.1:0", Routes: []string{"nats://127.0.0.1:1", "nats://127.0.0.1:2"}}
+	})
+	other := natstest.Run(t, natstest.Listen())
+	other.Bus(t)
+	url := other.ClientURL()
+	other.Stop() // so that the other one comes first
+	b, err := bus.Connect(bus.Options{Name: "test", URL: cut.ClientURL() + "," + url})
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	require.Error(t, b.Ready())
+	other.Restart()
+	require.Eventually(t, func() bool { return b.Ready() == nil }, time.Minute, 50*time.Millisecond)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
 }

@@ -14,6 +14,9 @@ const (
 	canaryInterval = 5 * time.Second
 	canaryRetry    = time.Second
 	canaryMaxAge   = 15 * time.Second
+	// serverPatience is how long a server may take no writes before another one is
+	// tried. An election takes up to 8 s.
+	serverPatience = 10 * time.Second
 )
 
 // canary is a write to the bucket LEASES, again and again.
@@ -83,20 +86,25 @@ func (b *Bus) beat(ctx context.Context) {
 	leases := b.Bucket(BucketLeases)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for taken := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.canary.kick:
+		case <-b.canary.kick: // a new connection, most likely
+			taken = time.Now()
 			b.checkNeeds(ctx)
 		case <-timer.C:
 		}
 		next := canaryInterval
-		if _, err := leases.Put(ctx, "canary."+b.canary.name, []byte(time.Now().UTC().Format(time.RFC3339Nano))); err != nil {
+		_, err := leases.Put(ctx, "canary."+b.canary.name, []byte(time.Now().UTC().Format(time.RFC3339Nano)))
+		if err != nil {
 			b.canary.failed(err)
 			next = canaryRetry
 		} else {
 			b.canary.succeeded()
+		}
+		if err == nil || time.Since(taken) > serverPatience && b.moveOn(err) {
+			taken = time.Now()
 		}
 		ready := 0.0
 		if b.Ready() == nil {
@@ -105,4 +113,14 @@ func (b *Bus) beat(ctx context.Context) {
 		b.metrics.ready.Set(ready)
 		timer.Reset(next)
 	}
+}
+
+// moveOn leaves a server that is up and takes no writes for another one, if there
+// is one: it may be cut off from its cluster, and then it never says so.
+func (b *Bus) moveOn(err error) bool {
+	if !b.nc.IsConnected() || len(b.nc.Servers()) < 2 || !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrFull) {
+		return false
+	}
+	b.log.Warn("bus takes no writes, another server is tried", "server", b.nc.ConnectedServerName(), "err", err)
+	return b.nc.ForceReconnect() == nil
 }
