@@ -20,7 +20,7 @@ var errUnusable = errors.New("unusable observation")
 
 // journal is what the recorder needs of the bus.
 type journal interface {
-	Next(ctx context.Context, stream, filter string, from uint64) (bus.Message, error)
+	Next(ctx context.Context, stream, filter string, from uint64, known bus.Message) (bus.Message, error)
 	Last(ctx context.Context, stream, filter string) (bus.Message, error)
 	Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error)
 }
@@ -132,7 +132,7 @@ func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position
 	if from == m.Sequence || m.Unbroken > 0 && m.Unbroken <= from {
 		return m, nil // what was between was delivered here, and handled before
 	}
-	next, err := rc.bus.Next(ctx, bus.StreamAuth, "auth.*."+m.Event.Subject(), from)
+	next, err := rc.bus.Next(ctx, bus.StreamAuth, "auth.*."+m.Event.Subject(), from, m)
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
 		return m, nil
@@ -188,7 +188,7 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 // storedBefore searches the stream for the same event at an earlier position.
 func (rc *recorder) storedBefore(ctx context.Context, m bus.Message) (bool, error) {
 	for from := uint64(1); from < m.Sequence; {
-		earlier, err := rc.bus.Next(ctx, bus.StreamAuth, m.Subject, from)
+		earlier, err := rc.bus.Next(ctx, bus.StreamAuth, m.Subject, from, m)
 		if errors.Is(err, bus.ErrNotFound) {
 			return false, nil
 		}

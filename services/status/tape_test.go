@@ -55,12 +55,16 @@ func on(subject, filter string) bool {
 	return want[0] == have[0] && (want[1] == "*" || want[1] == have[1]) && want[2] == have[2]
 }
 
-func (tp *tape) Next(_ context.Context, _, filter string, from uint64) (bus.Message, error) {
+func (tp *tape) Next(_ context.Context, _, filter string, from uint64, known bus.Message) (bus.Message, error) {
 	tp.meanwhile()
-	for _, m := range tp.auth[min(int(from)-1, len(tp.auth)):] {
+	there := tp.auth[:max(0, len(tp.auth)-tp.behind())]
+	for _, m := range there[min(int(from)-1, len(there)):] {
 		if on(m.Subject, filter) {
 			return m, nil
 		}
+	}
+	if known.Sequence > uint64(len(there)) {
+		return bus.Message{}, bus.ErrUnavailable
 	}
 	return bus.Message{}, bus.ErrNotFound
 }

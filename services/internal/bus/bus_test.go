@@ -94,7 +94,7 @@ func TestReadsOfWhatIsNotThere(t *testing.T) {
 	b := natstest.Bus(t)
 	_, err := b.Last(t.Context(), bus.StreamAuth, "auth.*.github")
 	require.ErrorIs(t, err, bus.ErrNotFound)
-	_, err = b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 1)
+	_, err = b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 1, bus.Message{})
 	require.ErrorIs(t, err, bus.ErrNotFound)
 	_, err = b.Last(t.Context(), "NOSUCH", "auth.*.github")
 	require.ErrorIs(t, err, bus.ErrNotFound)
@@ -115,11 +115,47 @@ func TestNextReturnsTheFirstEventOfAWorkloadFromASequenceOn(t *testing.T) {
 		publish(t, b, observation(t, events.TypeUnauthorized, []string{"github", "gitlab"}[n%2], n))
 	}
 	for from, want := range map[uint64]uint64{0: 1, 1: 1, 2: 3, 3: 3, 4: 5, 5: 5} {
-		m, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", from)
+		m, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", from, bus.Message{})
 		require.NoError(t, err)
 		require.Equal(t, want, m.Sequence, "from %d", from)
 	}
-	_, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 6)
+	_, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 6, bus.Message{})
+	require.ErrorIs(t, err, bus.ErrNotFound)
+}
+
+// What one server cannot show: a replica without the message is as a stream of
+// which the caller knows more than it has.
+func TestAReplicaThatIsBehindIsNotTheEndOfTheStream(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	known, err := b.Last(t.Context(), bus.StreamAuth, "auth.*.github")
+	require.NoError(t, err)
+	known.Sequence = 3
+	m, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 1, known)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, m.Sequence)
+	_, err = b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 2, known)
+	require.ErrorIs(t, err, bus.ErrUnavailable)
+	require.ErrorContains(t, err, "behind")
+
+	known.Created = known.Created.Add(-time.Hour) // of a stream before this one
+	_, err = b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 2, known)
+	require.ErrorIs(t, err, bus.ErrNotFound)
+}
+
+func TestAMessageThatIsGoneIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	publish(t, b, status(t, events.TypeStatusChanged, "github", 1))
+	known, err := b.Last(t.Context(), bus.StreamStatus, "status.*.github")
+	require.NoError(t, err)
+	js, _ := stream(t, s, bus.StreamStatus)
+	found, err := js.Stream(t.Context(), bus.StreamStatus)
+	require.NoError(t, err)
+	require.NoError(t, found.DeleteMsg(t.Context(), known.Sequence))
+	_, err = b.Next(t.Context(), bus.StreamStatus, "status.*.github", 1, known)
 	require.ErrorIs(t, err, bus.ErrNotFound)
 }
 
@@ -133,7 +169,7 @@ func TestReadsPassOverWhatIsNoEvent(t *testing.T) {
 	require.NoError(t, err)
 	publish(t, b, observation(t, events.TypeUnauthorized, "github", 3))
 
-	m, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 2)
+	m, err := b.Next(t.Context(), bus.StreamAuth, "auth.*.github", 2, bus.Message{})
 	require.NoError(t, err)
 	require.Equal(t, uint64(3), m.Sequence)
 	history, err := b.History(t.Context(), bus.StreamAuth, "auth.*.github", 10)

@@ -157,7 +157,7 @@ func TestFullStreamIsSaidToThePublisher(t *testing.T) {
 	require.ErrorIs(t, err, bus.ErrFull)
 	require.ErrorIs(t, err, bus.ErrUnavailable)
 	require.NotErrorIs(t, err, bus.ErrRefused)
-	m, err := b.Next(t.Context(), bus.StreamAuth, "auth.>", 1)
+	m, err := b.Next(t.Context(), bus.StreamAuth, "auth.>", 1, bus.Message{})
 	require.NoError(t, err)
 	require.Equal(t, uint64(1), m.Sequence, "nothing was thrown away")
 }

@@ -32,16 +32,34 @@ func (b *Bus) Last(ctx context.Context, stream, filter string) (Message, error) 
 }
 
 // Next returns the first event on a filter at or after a sequence. What is no
-// event is passed over.
-func (b *Bus) Next(ctx context.Context, stream, filter string, from uint64) (Message, error) {
+// event is passed over. The caller knows a message there: a replica that has
+// nothing, not even that, is behind, and the error is ErrUnavailable.
+func (b *Bus) Next(ctx context.Context, stream, filter string, from uint64, known Message) (Message, error) {
 	for {
 		m, err := b.get(ctx, stream, get{Next: filter, Sequence: max(from, 1)})
-		if !errors.Is(err, ErrMalformed) {
+		switch {
+		case errors.Is(err, ErrMalformed):
+			b.skip(stream, err)
+			from = m.Sequence + 1
+		case errors.Is(err, ErrNotFound) && from <= known.Sequence:
+			return m, b.missing(ctx, stream, known, err)
+		default:
 			return m, err
 		}
-		b.skip(stream, err)
-		from = m.Sequence + 1
 	}
+}
+
+// missing returns err if a message is gone from its stream, and ErrUnavailable if
+// it is still there.
+func (b *Bus) missing(ctx context.Context, stream string, m Message, err error) error {
+	info, lookup := b.info(ctx, stream) // of the stream's leader
+	switch {
+	case lookup != nil:
+		return lookup
+	case info.Created.Equal(m.Created) && m.Sequence >= info.State.First:
+		return fmt.Errorf("read %s at %d: %w: a replica is behind", stream, m.Sequence, ErrUnavailable)
+	}
+	return err
 }
 
 // History returns the newest events on a filter, newest first. It reads all

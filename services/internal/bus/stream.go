@@ -46,8 +46,11 @@ func (s *streamTimes) forget() {
 
 // streamInfo is what is read of $JS.API.STREAM.INFO.
 type streamInfo struct {
-	Created time.Time           `json:"created"`
-	Error   *jetstream.APIError `json:"error"`
+	Created time.Time `json:"created"`
+	State   struct {
+		First uint64 `json:"first_seq"`
+	} `json:"state"`
+	Error *jetstream.APIError `json:"error"`
 }
 
 // created returns when a stream was created.
@@ -55,17 +58,24 @@ func (b *Bus) created(ctx context.Context, stream string) (time.Time, error) {
 	if at, ok := b.streams.get(stream); ok {
 		return at, nil
 	}
-	reply, err := b.request(ctx, "$JS.API.STREAM.INFO."+stream, nil)
+	info, err := b.info(ctx, stream)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("look up %s: %w", stream, err)
-	}
-	var info streamInfo
-	if err := json.Unmarshal(reply.Data, &info); err != nil {
-		return time.Time{}, fmt.Errorf("look up %s: %w: %w", stream, ErrUnavailable, err)
-	}
-	if info.Error != nil {
-		return time.Time{}, fmt.Errorf("look up %s: %w", stream, classify(info.Error))
+		return time.Time{}, err
 	}
 	b.streams.put(stream, info.Created)
 	return info.Created, nil
+}
+
+func (b *Bus) info(ctx context.Context, stream string) (info streamInfo, err error) {
+	reply, err := b.request(ctx, "$JS.API.STREAM.INFO."+stream, nil)
+	if err != nil {
+		return info, fmt.Errorf("look up %s: %w", stream, err)
+	}
+	if err := json.Unmarshal(reply.Data, &info); err != nil {
+		return info, fmt.Errorf("look up %s: %w: %w", stream, ErrUnavailable, err)
+	}
+	if info.Error != nil {
+		return info, fmt.Errorf("look up %s: %w", stream, classify(info.Error))
+	}
+	return info, nil
 }

@@ -85,7 +85,7 @@ func TestShippedUsersMayDoWhatTheirServicesDo(t *testing.T) {
 		})
 	})
 	eventually(t, func() bool { return len(l.all()) == len(types)-1 }, "observations arrive")
-	_, err = recorder.Next(ctx, bus.StreamAuth, "auth.*.github", 1)
+	_, err = recorder.Next(ctx, bus.StreamAuth, "auth.*.github", 1, bus.Message{})
 	require.NoError(t, err)
 	last, err := recorder.Write(ctx, status(t, events.TypeStatusChanged, "github", 1), "status.*.github", 0)
 	require.NoError(t, err)
