@@ -16,15 +16,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// project is the unmodified docker-compose.yml, with ports and a name of its own.
+const (
+	projectName = "authwatch-stack-test"
+	natsImage   = "nats:2.15.2-alpine"
+)
+
+// project is the unmodified docker-compose.yml, alone or with what COMPOSE_FILE names, with ports and a name of its own.
 type project struct {
 	t       *testing.T
 	environ []string
 	compose []string // the command: docker compose, or the older docker-compose
 
-	proxy, status, demo, nats string // host:port
-	token                     string // of a client of the proxy
-	incidents                 int    // so far
+	proxy, status, demo, nats     string // host:port
+	proxy2, status2, nats2, nats3 string // of the cluster
+	token                         string // of a client of the proxy
+	incidents                     int    // so far
 }
 
 // newProject is gone, volumes and all, when the test ends. variables are those
@@ -34,12 +40,14 @@ func newProject(t *testing.T, variables ...string) *project {
 	p := &project{
 		t: t, compose: []string{"docker", "compose"},
 		proxy: freeAddress(t), status: freeAddress(t), demo: freeAddress(t), nats: freeAddress(t),
+		proxy2: freeAddress(t), status2: freeAddress(t), nats2: freeAddress(t), nats3: freeAddress(t),
 	}
 	if exec.Command("docker", "compose", "version").Run() != nil {
 		p.compose = []string{"docker-compose"}
 	}
-	p.environ = append(os.Environ(), "COMPOSE_PROJECT_NAME=authwatch-stack-test", "VERSION=stack-test",
-		"PROXY_PORT="+port(p.proxy), "STATUS_PORT="+port(p.status), "DEMO_PORT="+port(p.demo), "NATS_PORT="+port(p.nats))
+	p.environ = append(os.Environ(), "COMPOSE_PROJECT_NAME="+projectName, "VERSION=stack-test",
+		"PROXY_PORT="+port(p.proxy), "STATUS_PORT="+port(p.status), "DEMO_PORT="+port(p.demo), "NATS_PORT="+port(p.nats),
+		"PROXY2_PORT="+port(p.proxy2), "STATUS2_PORT="+port(p.status2), "NATS2_PORT="+port(p.nats2), "NATS3_PORT="+port(p.nats3))
 	p.environ = append(p.environ, variables...)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -79,6 +87,21 @@ func (p *project) do(args ...string) string {
 	return output(p.t, p.command(p.t.Context(), args...))
 }
 
+// docker is the engine's own command, which takes a tenth of the time.
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	return output(t, exec.CommandContext(t.Context(), "docker", args...))
+}
+
+// id is the container of a service.
+func (p *project) id(service string) string {
+	p.t.Helper()
+	id := docker(p.t, "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project="+projectName,
+		"--filter", "label=com.docker.compose.service="+service, "--filter", "label=com.docker.compose.oneoff=False")
+	require.NotEmpty(p.t, id, service)
+	return id
+}
+
 func output(t *testing.T, c *exec.Cmd) string {
 	t.Helper()
 	var errors strings.Builder
@@ -99,8 +122,7 @@ func (p *project) up(services ...string) {
 func (p *project) healthy(services ...string) {
 	p.t.Helper()
 	for _, service := range services {
-		id := p.do("ps", "-q", service)
-		require.NotEmpty(p.t, id, service)
+		id := p.id(service)
 		require.Eventually(p.t, func() bool {
 			out, err := exec.Command("docker", "inspect", "--format", "{{.State.Health.Status}}", id).Output()
 			return err == nil && strings.TrimSpace(string(out)) == "healthy"
@@ -130,17 +152,48 @@ type container struct {
 func (p *project) inspect(service string) container {
 	p.t.Helper()
 	var c []container
-	out := output(p.t, exec.Command("docker", "inspect", p.do("ps", "-q", service)))
-	require.NoError(p.t, json.Unmarshal([]byte(out), &c))
+	require.NoError(p.t, json.Unmarshal([]byte(docker(p.t, "inspect", p.id(service))), &c))
 	require.Len(p.t, c, 1)
 	return c[0]
+}
+
+// isClosed looks that a container can do no more than it must.
+func (p *project) isClosed(service string) {
+	p.t.Helper()
+	c := p.inspect(service)
+	require.True(p.t, c.HostConfig.ReadonlyRootfs, service)
+	require.False(p.t, c.HostConfig.Privileged, service)
+	require.Empty(p.t, c.HostConfig.CapAdd, service)
+	require.Equal(p.t, []string{"ALL"}, c.HostConfig.CapDrop, service)
+	require.Contains(p.t, c.HostConfig.SecurityOpt, "no-new-privileges:true", service)
+	require.Regexp(p.t, `^1000\d:1000\d$`, c.Config.User, service)
+	require.Positive(p.t, c.HostConfig.Memory, service)
+	require.Positive(p.t, c.HostConfig.PidsLimit, service)
+	require.Equal(p.t, "unless-stopped", c.HostConfig.RestartPolicy.Name, service)
+	for port, bindings := range c.HostConfig.PortBindings {
+		require.Equal(p.t, "127.0.0.1", bindings[0].HostIP, "%s %s", service, port)
+	}
+	for _, variable := range c.Config.Env {
+		require.NotRegexp(p.t, `(?i)password|token|secret`, variable, service)
+	}
+}
+
+func (p *project) wasDeniedNothing(service string) {
+	p.t.Helper()
+	out, err := exec.CommandContext(p.t.Context(), "docker", "logs", p.id(service)).CombinedOutput()
+	require.NoError(p.t, err, service)
+	for line := range strings.Lines(string(out)) {
+		require.NotRegexp(p.t, `(?i)violation|denied`, line)
+	}
 }
 
 const toolCall = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"}}}`
 
 // call calls the demo's tool as a client of the proxy does; 0: no answer.
-func (p *project) call() (status int, body string) {
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+p.proxy+"/weather", strings.NewReader(toolCall))
+func (p *project) call() (status int, body string) { return p.callAt(p.proxy, "weather") }
+
+func (p *project) callAt(proxy, workload string) (status int, body string) {
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+proxy+"/"+workload, strings.NewReader(toolCall))
 	require.NoError(p.t, err)
 	req.Header.Set("Authorization", "Bearer "+p.token)
 	req.Header.Set("Content-Type", "application/json")

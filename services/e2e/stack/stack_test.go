@@ -5,7 +5,6 @@ package stack
 import (
 	"net/http"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -184,9 +183,7 @@ func TestTheStackAsItShips(t *testing.T) { //nolint:paralleltest // all use one 
 
 	part("the services were denied nothing", func(p *project) {
 		for _, service := range services {
-			for line := range strings.Lines(p.do("logs", "--no-color", service)) {
-				require.NotRegexp(p.t, `(?i)violation|denied`, line)
-			}
+			p.wasDeniedNothing(service)
 		}
 	})
 
@@ -222,22 +219,7 @@ func TestTheStackAsItShips(t *testing.T) { //nolint:paralleltest // all use one 
 
 	part("the containers are as closed as they can be", func(p *project) {
 		for _, service := range append(services, "demo") {
-			c := p.inspect(service)
-			require.True(p.t, c.HostConfig.ReadonlyRootfs, service)
-			require.False(p.t, c.HostConfig.Privileged, service)
-			require.Empty(p.t, c.HostConfig.CapAdd, service)
-			require.Equal(p.t, []string{"ALL"}, c.HostConfig.CapDrop, service)
-			require.Contains(p.t, c.HostConfig.SecurityOpt, "no-new-privileges:true", service)
-			require.Regexp(p.t, `^1000\d:1000\d$`, c.Config.User, service)
-			require.Positive(p.t, c.HostConfig.Memory, service)
-			require.Positive(p.t, c.HostConfig.PidsLimit, service)
-			require.Equal(p.t, "unless-stopped", c.HostConfig.RestartPolicy.Name, service)
-			for port, bindings := range c.HostConfig.PortBindings {
-				require.Equal(p.t, "127.0.0.1", bindings[0].HostIP, "%s %s", service, port)
-			}
-			for _, variable := range c.Config.Env {
-				require.NotRegexp(p.t, `(?i)password|token|secret`, variable, service)
-			}
+			p.isClosed(service)
 		}
 	})
 }

@@ -2,7 +2,7 @@
 // with: an MCP server behind a token that can be taken away, and a webhook that
 // prints what it is told.
 //
-//	demo serve      run both, on :8083
+//	demo serve      run both, on :8083; more names are more MCP servers
 //	demo call       call the MCP server's tool through the proxy, as a client does
 //	demo revoke     the MCP server accepts no token any more
 //	demo issue      it accepts a new one, which is put where the proxy looks
@@ -24,35 +24,38 @@ import (
 const (
 	address     = ":8083"
 	self        = "http://127.0.0.1:8083"
-	proxied     = "http://proxy:8080/weather"
-	tokenFile   = "/run/tokens/weather" //nolint:gosec // G101: where a token is, not what it is
+	proxied     = "http://proxy:8080/" + workload
+	workload    = "weather"     // the one unless others are named
+	tokens      = "/run/tokens" // a file each, named after its workload
 	clientsFile = "/run/secrets/clients"
 )
 
 const callTool = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"}}}`
 
 func main() {
-	process.Main(func(ctx context.Context) error { return run(ctx, strings.Join(os.Args[1:], " ")) })
+	process.Main(func(ctx context.Context) error { return run(ctx, os.Args[1:]) })
 }
 
-func run(ctx context.Context, command string) error {
-	switch command {
-	case "serve":
-		return serve(ctx)
-	case "call":
+func run(ctx context.Context, args []string) error {
+	switch command := strings.Join(args, " "); {
+	case strings.HasPrefix(command, "serve"):
+		return serve(ctx, args[1:])
+	case command == "call":
 		return call(ctx)
-	case "revoke", "issue":
+	case command == "revoke", command == "issue":
 		return ask(ctx, http.MethodPost, self+"/"+command, "", "")
-	case "messages":
+	case command == "messages":
 		return ask(ctx, http.MethodGet, self+"/messages", "", "")
 	}
-	return process.Usagef("usage: demo serve|call|revoke|issue|messages")
+	return process.Usagef("usage: demo serve [WORKLOAD...] | call | revoke | issue | messages")
 }
 
-func serve(ctx context.Context) error {
-	w := &world{tokenFile: tokenFile}
-	if err := w.issue(); err != nil {
-		return err
+func serve(ctx context.Context, workloads []string) error {
+	w := &world{dir: tokens, accepted: map[string]string{}}
+	for _, name := range append(workloads, workload) {
+		if err := w.issue(name); err != nil {
+			return err
+		}
 	}
 	server := &http.Server{Addr: address, Handler: w.handler(), ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)

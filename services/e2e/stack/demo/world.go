@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,12 +26,12 @@ type message struct {
 	Body json.RawMessage `json:"body"`
 }
 
-// world is the MCP server and the webhook.
+// world is the MCP servers and the webhook.
 type world struct {
-	tokenFile string // where the proxy looks
+	dir string // where the proxy looks for tokens
 
 	mu       sync.Mutex
-	token    string // the one that is accepted; empty: none
+	accepted map[string]string // the token of each workload; empty: none
 	messages []message
 }
 
@@ -40,20 +42,30 @@ func (w *world) handler() http.Handler {
 		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, DisableLocalhostProtection: true})
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", w.guard(tools))
+	mux.Handle("/mcp/{workload}", w.guard(tools))
 	mux.HandleFunc("POST /hook", w.hook)
 	mux.HandleFunc("GET /messages", w.list)
-	mux.HandleFunc("POST /revoke", func(rw http.ResponseWriter, _ *http.Request) {
-		w.accept("")
-		_, _ = fmt.Fprintln(rw, "the MCP server rejects every token now; call it to see what happens")
-	})
-	mux.HandleFunc("POST /issue", func(rw http.ResponseWriter, _ *http.Request) {
-		if err := w.issue(); err != nil {
-			http.Error(rw, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_, _ = fmt.Fprintln(rw, "a new token is in", w.tokenFile)
-	})
+	mux.HandleFunc("POST /revoke", w.revoked)
+	mux.HandleFunc("POST /revoke/{workload}", w.revoked)
+	mux.HandleFunc("POST /issue", w.issued)
+	mux.HandleFunc("POST /issue/{workload}", w.issued)
 	return mux
+}
+
+// named is the workload that a request is about.
+func named(r *http.Request) string { return cmp.Or(r.PathValue("workload"), workload) }
+
+func (w *world) revoked(rw http.ResponseWriter, r *http.Request) {
+	w.accept(named(r), "")
+	_, _ = fmt.Fprintln(rw, "the MCP server rejects every token now; call it to see what happens")
+}
+
+func (w *world) issued(rw http.ResponseWriter, r *http.Request) {
+	if err := w.issue(named(r)); err != nil {
+		http.Error(rw, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = fmt.Fprintln(rw, "a new token is where the proxy looks")
 }
 
 type place struct {
@@ -65,28 +77,28 @@ func forecast(_ context.Context, _ *mcp.CallToolRequest, p place) (*mcp.CallTool
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}, nil, nil
 }
 
-func (w *world) accept(token string) {
+func (w *world) accept(workload, token string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.token = token
+	w.accepted[workload] = token
 }
 
 // issue makes a token the accepted one and gives it to the proxy.
-func (w *world) issue() error {
+func (w *world) issue(workload string) error {
 	token := "demo-" + rand.Text()
-	w.accept(token)
-	next := w.tokenFile + ".new"
-	if err := os.WriteFile(next, []byte(token+"\n"), 0o600); err != nil {
+	w.accept(workload, token)
+	file := filepath.Join(w.dir, filepath.Base(workload))
+	if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(next, w.tokenFile)
+	return os.Rename(file+".new", file)
 }
 
 // guard asks for the token, as a remote MCP server does.
 func (w *world) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
-		token := w.token
+		token := w.accepted[named(r)]
 		w.mu.Unlock()
 		if token == "" || subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
 			rw.Header().Set("WWW-Authenticate",
