@@ -5,6 +5,7 @@ EXAMPLES      := events/examples/subscriber
 KUBERNETES    := deploy/kubernetes/check
 LINT_VERSION  := v2.15.0
 VULN_VERSION  := v1.9.0
+SBOM_VERSION  := v1.10.0
 AXE_VERSION   := 4.14.1
 MCP_VERSION   := 0.2.0-alpha.12
 NODE_VERSION  := 22.20.0
@@ -14,12 +15,13 @@ VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || ech
 BIN           := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(LINT_VERSION)
 GOVULNCHECK   := $(BIN)/govulncheck-$(VULN_VERSION)
+CYCLONEDX     := $(BIN)/cyclonedx-gomod-$(SBOM_VERSION)
 AXE           := $(BIN)/axe-core-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 CONFORMANCE   := $(BIN)/conformance-$(MCP_VERSION)/node_modules/.bin
 GRAFANA       := $(BIN)/grafana-$(GRAFANA_VERSION)/node_modules
 LDFLAGS       := -s -w -X github.com/authwatch/authwatch/services/internal/process.version=$(VERSION)
 
-STACK_TEST    := go test -count=1 -timeout 20m -tags stack -v ./services/e2e/stack
+STACK_TEST    := go test -count=1 -timeout 50m -tags stack -v ./services/e2e/stack
 
 .DEFAULT_GOAL := help
 
@@ -91,7 +93,15 @@ bench: ## benchmarks
 
 .PHONY: build
 build: ## static binaries in bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./services/cmd/...
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./services/cmd/...
+
+.PHONY: reproducible
+reproducible: ## build twice, in different folders: the bytes are the same
+	@.ci/check-reproducible
+
+.PHONY: sbom
+sbom: build $(CYCLONEDX) ## what is in each binary, as CycloneDX: bin/*.cdx.json
+	@.ci/sbom $(CYCLONEDX) $(VERSION) $(addprefix $(BIN)/,authwatch proxy status notifier)
 
 .PHONY: check
 check: vet lint tidy standalone links generated check-rules vulnerabilities ## everything that needs no running program
@@ -139,3 +149,7 @@ $(GOLANGCI_LINT):
 $(GOVULNCHECK):
 	GOWORK=off GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION)
 	@mv $(BIN)/govulncheck $@
+
+$(CYCLONEDX):
+	GOWORK=off GOBIN=$(BIN) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM_VERSION)
+	@mv $(BIN)/cyclonedx-gomod $@

@@ -68,7 +68,7 @@ func (c *cluster) configure(t *testing.T) (dir string) {
 	config = strings.Replace(config, demoReceiver, demoReceiver+"    - name: second\n"+demoReceiver, 1)
 	config = strings.Replace(config, "receivers: [ops]", "receivers: [ops, second]", 1)
 	dir = t.TempDir()
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) //nolint:gosec // G302: containers read it as users of their own
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // containers read it as users of their own
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "demo.yaml"), []byte(config), 0o644))
 	return dir
 }

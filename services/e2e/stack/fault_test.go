@@ -129,7 +129,7 @@ func (e eyes) stream(name string) group {
 // whole waits until every stream has three complete copies again.
 func (e eyes) whole(t *testing.T) {
 	t.Helper()
-	for _, name := range strings.Fields("AUTH STATUS ALERT DEAD KV_LEASES KV_DELIVERIES KV_SILENCES") {
+	for name := range strings.FieldsSeq("AUTH STATUS ALERT DEAD KV_LEASES KV_DELIVERIES KV_SILENCES") {
 		require.Eventually(t, func() bool {
 			g, current := e.stream(name), 0
 			for _, r := range g.Replicas {
