@@ -75,6 +75,20 @@ func TestAMessageIsUndeliveredUntilItIsAcceptedAlsoWhileItIsBeingSent(t *testing
 	require.False(t, undelivered())
 }
 
+func TestAReplayBetweenTheAnswerAndItsStoringIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a"), 1, everything, start)
+	d, _ := l.Next(start)
+	l.Intent(d, start)
+	l.Done(d, Answer{Outcome: Refused, Status: 403}, start)
+	require.Equal(t, 1, l.Replay(d.ID))
+	require.Zero(t, l.Replay("another"))
+	l.Stored(d)
+	again, _ := l.Next(start)
+	require.Same(t, d, again)
+}
+
 func TestWhatIsStoredInPartsIsStoredInTheEnd(t *testing.T) {
 	t.Parallel()
 	l := NewLane(Settings{Receiver: "ops"})

@@ -72,18 +72,22 @@ func (l *Lane) Lost(workload string, now time.Time) bool {
 // Replay attempts a delivery now, whatever was decided about waiting; all of
 // them where id is empty. It says how many there are.
 func (l *Lane) Replay(id string) int {
-	n := 0
-	for _, d := range l.retries {
-		if id == "" || d.ID == id {
-			d.Wait = 0
+	found := map[string]bool{}
+	for _, e := range l.entries {
+		d := e.job
+		if d == nil || d.heard || found[d.ID] || id != "" && d.ID != id {
+			continue
+		}
+		found[d.ID] = true
+		d.Wait = 0
+		if !d.taken { // else it is looked at when its row is stored
 			l.alarms.set(d.Next(), d.ID)
-			n++
 		}
 	}
-	if n > 0 {
+	if len(found) > 0 {
 		l.circuit.rest, l.circuit.off = 0, false
 	}
-	return n
+	return len(found)
 }
 
 // Due is one workload that the receiver has yet to be told about.
