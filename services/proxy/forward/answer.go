@@ -34,6 +34,9 @@ func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
 		}
 		return Cut, fmt.Errorf("%w: %w", errCut, err)
 	}
+	if x.chunked && x.Request.Context().Err() != nil {
+		return ClientGone, errClient // the upstream ended because of that; the client has no end yet
+	}
 	copyTrailers(x.Writer.Header(), resp)
 	return Forwarded, nil
 }
