@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,7 +39,7 @@ func TestABackupIsAStackAgain(t *testing.T) { //nolint:paralleltest // all use o
 	p.token = p.do("run", "--rm", "setup", "show", "clients")
 	require.Equal(t, 1, p.deaths(), "the history is not what it was")
 	p.calls(http.StatusOK) // the demo has another token now
-	require.Equal(t, events.StatusRunning, p.record().Status)
+	require.Eventually(t, func() bool { return p.record().Status == events.StatusRunning }, time.Minute, 100*time.Millisecond)
 	p.incidents = 0 // of which the demo knows
 	p.incident(func() {})
 	require.Equal(t, 2, p.deaths())
