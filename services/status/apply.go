@@ -13,7 +13,7 @@ import (
 // replaced.
 func Apply(before events.Record, o Observation) (after events.Record, changed bool) {
 	f, ok := factOf(o.Type)
-	if !ok || !follows(o.Position, before.Observed) || repeated(before, o) {
+	if !ok || !follows(o.Position, o.Stored, before.Observed) || repeated(before, o) {
 		return before, false
 	}
 	about := relate(before, o)

@@ -46,14 +46,25 @@ func (o Observation) loadedAt() time.Time {
 	return time.Time{}
 }
 
+// clocks is how far the clocks of two brokers may be apart.
+const clocks = 5 * time.Second
+
+// restored reports whether a message is older than its stream: then the stream was
+// restored from a copy, and its sequences go on where those of the copy were.
+func restored(p events.Position, stored time.Time) bool {
+	return stored.Add(clocks).Before(p.Stream)
+}
+
 // follows reports whether p comes after what was observed last. A stream that was
 // created anew starts over; what is left of an older one is behind.
-func follows(p events.Position, last *events.Position) bool {
+func follows(p events.Position, stored time.Time, last *events.Position) bool {
 	switch {
-	case last == nil, p.Stream.After(last.Stream):
+	case last == nil:
 		return true
 	case p.Stream.Before(last.Stream):
 		return false
+	case p.Stream.After(last.Stream) && !restored(p, stored):
+		return true
 	}
 	return p.Sequence > last.Sequence
 }

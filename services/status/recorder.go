@@ -105,7 +105,7 @@ func (rc *recorder) load(ctx context.Context, workload string) (version, error) 
 func (rc *recorder) catchUp(ctx context.Context, v version, m bus.Message) error {
 	workload := m.Event.Subject()
 	at := rc.position(workload, v.record)
-	for follows(position(m), at) {
+	for follows(position(m), m.Stored, at) {
 		next, err := rc.next(ctx, m, at)
 		if err != nil {
 			return err
@@ -129,19 +129,23 @@ func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position
 	if at != nil && at.Stream.Equal(m.Created) {
 		from = at.Sequence + 1
 	}
-	if from == m.Sequence || m.Unbroken > 0 && m.Unbroken <= from {
-		return m, nil // what was between was delivered here, and handled before
+	for {
+		if from == m.Sequence || m.Unbroken > 0 && m.Unbroken <= from {
+			return m, nil // what was between was delivered here, and handled before
+		}
+		next, err := rc.bus.Next(ctx, bus.StreamAuth, "auth.*."+m.Event.Subject(), from, m)
+		switch {
+		case errors.Is(err, bus.ErrNotFound):
+			return m, nil
+		case err != nil:
+			return bus.Message{}, fmt.Errorf("catch up %s: %w", m.Event.Subject(), err)
+		case next.Sequence >= m.Sequence:
+			return m, nil
+		case follows(position(next), next.Stored, at):
+			return next, nil
+		}
+		from = next.Sequence + 1 // of a copy of the stream, and handled there
 	}
-	next, err := rc.bus.Next(ctx, bus.StreamAuth, "auth.*."+m.Event.Subject(), from, m)
-	switch {
-	case errors.Is(err, bus.ErrNotFound):
-		return m, nil
-	case err != nil:
-		return bus.Message{}, fmt.Errorf("catch up %s: %w", m.Event.Subject(), err)
-	case next.Sequence >= m.Sequence:
-		return m, nil
-	}
-	return next, nil
 }
 
 // apply stores the record after one message.
@@ -210,7 +214,7 @@ func (rc *recorder) storedBefore(ctx context.Context, m bus.Message) (bool, erro
 func (rc *recorder) position(workload string, r events.Record) *events.Position {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	if p, ok := rc.skipped[workload]; ok && follows(p, r.Observed) {
+	if p, ok := rc.skipped[workload]; ok && follows(p, p.Stream, r.Observed) {
 		return &p
 	}
 	return r.Observed

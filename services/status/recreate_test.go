@@ -1,6 +1,7 @@
 package status
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -58,4 +59,46 @@ func TestRecordsThatWereDeletedAreMadeAnew(t *testing.T) {
 	require.Equal(t, before.Incident, after.Incident, "the same observations make the same incident")
 	require.Equal(t, before.Since, after.Since)
 	require.Equal(t, []string{"running", "unauthenticated"}, changes(t, b, "github"))
+}
+
+// A stream that is restored from a copy has the messages and their sequences, and
+// is created anew: what was observed before is not observed again.
+func TestObservationsOfARestoredStreamCountOnce(t *testing.T) {
+	t.Parallel()
+	tp := newTape(noon)
+	observe := func(typ string) {
+		tp.now = tp.now.Add(time.Minute)
+		e := observed(t, typ, "github", "t1")
+		e.SetTime(tp.now)
+		tp.observe(e)
+	}
+	hand := func(rc *recorder, m bus.Message) { require.NoError(t, rc.handle(t.Context(), m)) }
+	for _, typ := range []string{events.TypeLoaded, events.TypeAuthorized, events.TypeUnauthorized, events.TypeAuthorized} {
+		observe(typ)
+	}
+	before := newRecorder(tp, newView(), slog.New(slog.DiscardHandler), newMetrics(nil), nil)
+	for _, m := range tp.auth {
+		hand(before, m)
+	}
+	observe(events.TypeForbidden) // is in the copy, and nobody has seen it yet
+	tp.now = tp.now.Add(time.Hour)
+	for i := range tp.auth {
+		tp.auth[i].Created = tp.now
+	}
+
+	after := newRecorder(tp, tp.hydrated(), slog.New(slog.DiscardHandler), newMetrics(nil), nil)
+	hand(after, tp.auth[2]) // delivered again
+	hand(after, tp.auth[4])
+	r, changes := tp.recorded("github")
+	require.NotNil(t, r.Forbidden, "what the copy has beyond the record counts")
+	require.Len(t, changes, 4)
+	require.EqualValues(t, 1, r.Incidents)
+
+	observe(events.TypeUnauthorized)
+	tp.auth[5].Created = tp.auth[0].Created
+	hand(after, tp.auth[5])
+	r, changes = tp.recorded("github")
+	require.Equal(t, events.StatusUnauthenticated, r.Status)
+	require.Len(t, changes, 5)
+	require.EqualValues(t, 2, r.Incidents)
 }
