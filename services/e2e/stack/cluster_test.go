@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,9 +182,15 @@ func TestTheCluster(t *testing.T) { //nolint:paralleltest // all use one engine,
 		c.incident(func() {})
 	})
 
-	part("any container restarts in an incident", func() {
+	part("any container ends in an incident", func() {
 		for _, service := range clustered {
-			c.incident(func() { docker(c.t, "restart", c.id(service)) })
+			c.incident(func() {
+				if slices.Contains(brokers, service) {
+					docker(c.t, "restart", c.id(service))
+				} else {
+					c.kill(service)()
+				}
+			})
 			c.healthy(service)
 		}
 		eyes.whole(c.t)
@@ -213,6 +220,32 @@ func TestTheCluster(t *testing.T) { //nolint:paralleltest // all use one engine,
 			})
 			eyes.whole(c.t)
 		}
+	})
+
+	part("two brokers are away, and a death is told when one is back", func() {
+		one, other := c.id("nats"), c.id("nats2")
+		w := c.next()
+		docker(c.t, "kill", one, other)
+		c.dies(w) // proxies answer without a broker
+		docker(c.t, "start", one)
+		c.awaitStatus(w, events.StatusUnauthenticated)
+		docker(c.t, "start", other)
+		c.recovers(w)
+		c.awaitStatus(w, events.StatusRunning)
+		eyes.whole(c.t)
+	})
+
+	part("what the brokers share is replaced in an incident", func() {
+		c.incident(func() {
+			c.do("run", "--rm", "setup", "renew", "status")
+			c.do("kill", "-s", "SIGHUP", "nats", "nats2", "nats3")
+		})
+		c.incident(func() {
+			c.do("run", "--rm", "setup", "renew", "cluster")
+			docker(c.t, "restart", c.id("nats"), c.id("nats2"), c.id("nats3"))
+		})
+		c.secrets = nil
+		eyes.whole(c.t)
 	})
 
 	part("the disk of a leader is full, and is freed", func() {

@@ -5,7 +5,6 @@ package stack
 import (
 	"encoding/json"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// kill ends a broker with SIGKILL and starts it again.
-func (c *cluster) kill(broker string) (restart func()) {
+// kill ends a container with SIGKILL.
+func (c *cluster) kill(service string) (restart func()) {
 	c.t.Helper()
-	id := c.id(broker)
+	id := c.id(service)
 	docker(c.t, "kill", id)
 	return func() { docker(c.t, "start", id) }
 }
@@ -55,6 +54,8 @@ func (d *disk) free() {
 	d.t.Helper()
 	docker(d.t, "exec", d.holder, "rm", "/data/filler")
 }
+
+var streamNames = []string{"AUTH", "STATUS", "ALERT", "DEAD", "KV_LEASES", "KV_DELIVERIES", "KV_SILENCES"}
 
 // eyes look at the brokers.
 type eyes struct{ system, admin *nats.Conn }
@@ -129,7 +130,7 @@ func (e eyes) stream(name string) group {
 // whole waits until every stream has three complete copies again.
 func (e eyes) whole(t *testing.T) {
 	t.Helper()
-	for name := range strings.FieldsSeq("AUTH STATUS ALERT DEAD KV_LEASES KV_DELIVERIES KV_SILENCES") {
+	for _, name := range streamNames {
 		require.Eventually(t, func() bool {
 			g, current := e.stream(name), 0
 			for _, r := range g.Replicas {

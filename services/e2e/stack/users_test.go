@@ -69,6 +69,8 @@ var probes = []probe{
 	may("$JS.API.STREAM.MSG.GET.AUTH", "admin"),
 	may("$JS.API.STREAM.SNAPSHOT.AUTH", "admin"),
 	may("$JS.API.STREAM.RESTORE.AUTH", "admin"),
+	may("$JS.SNAPSHOT.ACK.AUTH.x", "admin"),
+	may("$JS.SNAPSHOT.RESTORE.AUTH.x", "admin"),
 	may("$JS.API.STREAM.NAMES", "admin"),
 	may("$JS.API.STREAM.INFO.AUTH", "admin", "status", "subscriber"),
 	may("$JS.API.STREAM.INFO.STATUS", "admin", "status", "notifier", "subscriber"),
