@@ -171,6 +171,7 @@ func TestTheCluster(t *testing.T) { //nolint:paralleltest // all use one engine,
 			began := time.Now()
 			c.t = t
 			f()
+			l.report(t)
 			t.Logf("%.0f s", time.Since(began).Seconds())
 		})
 		c.t = t

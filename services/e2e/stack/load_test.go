@@ -30,9 +30,10 @@ const (
 type load struct {
 	bus *bus.Bus
 
-	mu     sync.Mutex
-	acked  []string // ids
-	failed int      // attempts
+	mu      sync.Mutex
+	acked   []string      // ids
+	failed  int           // attempts
+	longest time.Duration // that one waited for its acknowledgement
 }
 
 // startLoad publishes until stop is called, which returns when every event is
@@ -86,13 +87,13 @@ func (l *load) work(ctx context.Context, workload string, seen func(n int) (stri
 // acknowledged, whatever happens.
 func (l *load) say(ctx context.Context, workload, typ string, token, n int) {
 	e := seenBy(workload, typ, token, n)
-	for {
+	for began := time.Now(); ; {
 		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		err := l.bus.Publish(attempt, e)
 		cancel()
 		l.mu.Lock()
 		if err == nil {
-			l.acked = append(l.acked, e.ID())
+			l.acked, l.longest = append(l.acked, e.ID()), max(l.longest, time.Since(began))
 		} else {
 			l.failed++
 		}
@@ -131,10 +132,11 @@ func (l *load) acknowledged() []string {
 	return append([]string{}, l.acked...)
 }
 
-// report is what the load came to.
+// report is what the load came to since the last report.
 func (l *load) report(t *testing.T) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.Logf("load: %d observations acknowledged, %d attempts were not", len(l.acked), l.failed)
+	t.Logf("load: %d observations acknowledged so far, one waited %.1f s; %d attempts were not", len(l.acked), l.longest.Seconds(), l.failed)
+	l.longest = 0
 }

@@ -211,7 +211,6 @@ func (c *cluster) outboxesAreEmpty() {
 func (c *cluster) isRight(l *load, stop func()) {
 	c.t.Helper()
 	stop()
-	l.report(c.t)
 	c.outboxesAreEmpty()
 	tr := c.truth()
 	tr.stored(c.t, l.acknowledged())
