@@ -236,6 +236,27 @@ func TestTheCluster(t *testing.T) { //nolint:paralleltest // all use one engine,
 		eyes.whole(c.t)
 	})
 
+	part("the disk of a leader is full, and is freed", func() {
+		eyes.lead(c.t, "nats3", "AUTH")
+		small.fill()
+		c.incident(func() {})
+		require.Eventually(c.t, func() bool { return eyes.stream("AUTH").Leader != "nats3" }, time.Minute, 100*time.Millisecond)
+		c.incident(func() {})
+		small.free()
+		docker(c.t, "restart", c.id("nats3"))
+		eyes.whole(c.t)
+		c.healthy("nats3")
+	})
+
+	part("the containers are as closed as they can be, and were denied nothing", func() {
+		for _, service := range append(clustered, "demo") {
+			c.isClosed(service)
+		}
+		for _, service := range clustered {
+			c.wasDeniedNothing(service)
+		}
+	})
+
 	part("what the brokers share is replaced in an incident", func() {
 		c.incident(func() {
 			c.do("run", "--rm", "setup", "renew", "status")
@@ -249,28 +270,7 @@ func TestTheCluster(t *testing.T) { //nolint:paralleltest // all use one engine,
 		eyes.whole(c.t)
 	})
 
-	part("the disk of a leader is full, and is freed", func() {
-		eyes.lead(c.t, "nats3", "AUTH")
-		small.fill()
-		c.incident(func() {})
-		require.Eventually(c.t, func() bool { return eyes.stream("AUTH").Leader != "nats3" }, time.Minute, 100*time.Millisecond)
-		c.incident(func() {})
-		small.free()
-		docker(c.t, "restart", c.id("nats3"))
-		eyes.whole(c.t)
-		c.healthy("nats3")
-	})
-
 	part("nothing is lost, and nothing is told twice", func() { c.isRight(l, stop) })
-
-	part("the containers are as closed as they can be, and were denied nothing", func() {
-		for _, service := range append(clustered, "demo") {
-			c.isClosed(service)
-		}
-		for _, service := range clustered {
-			c.wasDeniedNothing(service)
-		}
-	})
 
 	part("each user of the broker may do what it must and no more", func() {
 		checkUsers(c.t, "nats://"+c.nats2, c.secret)

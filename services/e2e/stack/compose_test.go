@@ -54,10 +54,16 @@ func newProject(t *testing.T, variables ...string) *project {
 			logs, _ := p.command(context.WithoutCancel(t.Context()), "logs", "--no-color", "--tail", "60").CombinedOutput()
 			t.Logf("%s", logs)
 		}
-		out, err := p.command(context.WithoutCancel(t.Context()), "down", "--volumes", "--remove-orphans", "--timeout", "5").CombinedOutput()
-		require.NoError(t, err, string(out))
+		p.gone()
 	})
+	p.gone() // what a run left that was killed
 	return p
+}
+
+func (p *project) gone() {
+	p.t.Helper()
+	out, err := p.command(context.WithoutCancel(p.t.Context()), "down", "--volumes", "--remove-orphans", "--timeout", "5").CombinedOutput()
+	require.NoError(p.t, err, string(out))
 }
 
 // demoVariables are those of deploy/stack/demo.env.
