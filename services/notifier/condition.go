@@ -92,8 +92,8 @@ func (w *worker) status(now time.Time) status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := status{state: w.lane.State(), proof: w.proof}
-	if o, ok := w.lane.Oldest(now); ok {
-		s.oldest = max(now.Sub(o.Since), 0)
+	if since, ok := w.lane.Oldest(now); ok {
+		s.oldest = max(now.Sub(since), 0)
 	}
 	return s
 }

@@ -52,9 +52,7 @@ func trouble(rec events.Record) (events.Status, string) {
 }
 
 // all reports whether m matches every record.
-func (m Match) all() bool {
-	return (m.Workload == "" || m.Workload == "*") && len(m.Status)+len(m.Reason)+len(m.Labels) == 0
-}
+func (m Match) all() bool { return m.covers(Match{}) }
 
 // covers reports whether m matches everything that other does, as far as that can
 // be read from the patterns: of two with wildcards only equal ones are compared.

@@ -90,33 +90,27 @@ func (l *Lane) Replay(id string) int {
 	return len(found)
 }
 
-// Due is one workload that the receiver has yet to be told about.
-type Due struct {
-	Workload string
-	Kind     string
-	Since    time.Time
-}
-
-// Oldest is what has been due for longest and is not delivered.
-func (l *Lane) Oldest(now time.Time) (d Due, ok bool) {
-	note := func(at time.Time, kind, workload string) {
-		if !at.After(now) && (!ok || at.Before(d.Since)) {
-			d, ok = Due{workload, kind, at}, true
+// Oldest is since when a message has been due and is not delivered, of all the
+// longest.
+func (l *Lane) Oldest(now time.Time) (since time.Time, ok bool) {
+	note := func(at time.Time) {
+		if !at.After(now) && (!ok || at.Before(since)) {
+			since, ok = at, true
 		}
 	}
-	for name, e := range l.entries {
+	for _, e := range l.entries {
 		if e.job != nil && !e.job.heard {
-			note(e.job.Created, e.job.Kind, name)
+			note(e.job.Created)
 		}
 	}
 	for _, b := range l.batches {
-		for name, a := range b.members {
+		for _, a := range b.members {
 			if a.Kind != events.KindReminder {
-				note(a.At, a.Kind, name)
+				note(a.At)
 			}
 		}
 	}
-	return d, ok
+	return since, ok
 }
 
 // Workloads are the names of all that the lane knows.
