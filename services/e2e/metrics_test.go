@@ -71,11 +71,7 @@ func (s scrape) families() map[string][]string {
 func eventful(t *testing.T) scrape {
 	t.Helper()
 	w := newWorld(t)
-	host, port := splitAddress(t, w.nats)
-	store := filepath.Join(w.dir, "broker")
-	require.NoError(t, os.Mkdir(store, 0o700))
-	start(t, "nats-server", "-js", "-sd", store, "-a", host, "-p", port)
-	file := w.configure(t, `nats: {url: "nats://`+w.nats+`"}`)
+	file := w.configure(t, w.broker(t))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	ends := time.Now().AddDate(0, 1, 0).UTC().Format(time.RFC3339)
@@ -83,8 +79,7 @@ func eventful(t *testing.T) scrape {
 		w.tokenFile+"}", w.tokenFile+`, expires: "`+ends+`"}
     - {name: gitlab, kind: mcp, upstream: "`+w.remote+`", credential: {bearer_token_file: `+w.dir+`/none}}`,
 	).Replace(string(text)))
-	provision := authwatch(t, "provision", "-c", file)
-	require.Zero(t, provision.code(), provision.stderr.String())
+	provision(t, file)
 
 	nc, err := nats.Connect("nats://" + w.nats)
 	require.NoError(t, err)

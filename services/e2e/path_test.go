@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,13 +26,8 @@ func TestOneDeathIsToldOnceByOneProcess(t *testing.T) {
 func TestOneDeathIsToldOnceByThreeServicesAndABroker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	host, port := splitAddress(t, w.nats)
-	store := filepath.Join(w.dir, "broker")
-	require.NoError(t, os.Mkdir(store, 0o700))
-	start(t, "nats-server", "-js", "-sd", store, "-a", host, "-p", port)
-	s := &threeProcesses{world: w, file: w.configure(t, `nats: {url: "nats://`+w.nats+`"}`)}
-	provision := authwatch(t, "provision", "-c", s.file)
-	require.Zero(t, provision.code(), provision.stderr.String())
+	s := &threeProcesses{world: w, file: w.configure(t, w.broker(t))}
+	provision(t, s.file)
 	tellOneDeath(t, w, s)
 }
 

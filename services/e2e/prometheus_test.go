@@ -119,12 +119,8 @@ func (p prometheus) states(t *testing.T) map[string]string {
 func TestAPrometheusSeesATokenDieAndAServiceEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	host, port := splitAddress(t, w.nats)
-	store := filepath.Join(w.dir, "broker")
-	require.NoError(t, os.Mkdir(store, 0o700))
-	start(t, "nats-server", "-js", "-sd", store, "-a", host, "-p", port)
-	s := &threeProcesses{world: w, file: w.configure(t, `nats: {url: "nats://`+w.nats+`"}`)}
-	require.Zero(t, authwatch(t, "provision", "-c", s.file).code())
+	s := &threeProcesses{world: w, file: w.configure(t, w.broker(t))}
+	provision(t, s.file)
 	s.start(t)
 	p := startPrometheus(t, w)
 	eventually(t, "Prometheus is ready", func() bool {

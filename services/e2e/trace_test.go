@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -160,13 +159,8 @@ func TestADeathIsOneTraceOfThreeServices(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := newCollector(t)
-	host, port := splitAddress(t, w.nats)
-	store := filepath.Join(w.dir, "broker")
-	require.NoError(t, os.Mkdir(store, 0o700))
-	start(t, "nats-server", "-js", "-sd", store, "-a", host, "-p", port)
-	s := &threeProcesses{world: w, file: w.traced(t, `nats: {url: "nats://`+w.nats+`"}`, exportTo(c))}
-	provision := authwatch(t, "provision", "-c", s.file)
-	require.Zero(t, provision.code(), provision.stderr.String())
+	s := &threeProcesses{world: w, file: w.traced(t, w.broker(t), exportTo(c))}
+	provision(t, s.file)
 	traceOneDeath(t, w, s, c)
 }
 

@@ -57,6 +57,22 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// broker runs a nats-server, and returns the line of the configuration that names it.
+func (w *world) broker(t *testing.T) (nats string) {
+	t.Helper()
+	host, port := splitAddress(t, w.nats)
+	store := filepath.Join(w.dir, "broker")
+	require.NoError(t, os.Mkdir(store, 0o700))
+	start(t, "nats-server", "-js", "-sd", store, "-a", host, "-p", port)
+	return `nats: {url: "nats://` + w.nats + `"}`
+}
+
+func provision(t *testing.T, file string) {
+	t.Helper()
+	p := authwatch(t, "provision", "-c", file)
+	require.Zero(t, p.code(), p.stderr.String())
+}
+
 // configure writes the configuration file; nats is its first line.
 func (w *world) configure(t *testing.T, nats string) string {
 	t.Helper()
