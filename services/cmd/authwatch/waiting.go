@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 	"github.com/authwatch/authwatch/services/standalone"
@@ -26,20 +28,25 @@ type waitingList struct {
 	Problem string             `json:"waiting_problem,omitempty"` // why it is not known
 }
 
-// waiting asks the notifier, where a file says how to reach it.
+// waiting asks the notifier, where a file says how to reach it. Only a file that is
+// wrong is an error.
 func (o *options) waiting(c *cobra.Command, workload string) (*waitingList, error) {
 	if o.file == "" {
 		return nil, nil
 	}
-	var list waitingList
+	list := waitingList{Waiting: []notifier.Waiting{}}
 	err := o.connected(c, notifierWait, func(ctx context.Context, _ *standalone.Config, b *bus.Bus) error {
 		all, err := notifier.WaitingFor(ctx, b, workload)
-		if list.Waiting = orEmpty(all); err != nil {
-			list.Problem = err.Error()
-		}
-		return nil
+		list.Waiting = orEmpty(all)
+		return err
 	})
-	return &list, err
+	if _, wrong := errors.AsType[config.Errors](err); wrong {
+		return nil, err
+	}
+	if err != nil {
+		list.Problem = err.Error()
+	}
+	return &list, nil
 }
 
 // raw is the list as the members of a JSON object.
