@@ -247,11 +247,22 @@ func (l *Lane) holds(d *Delivery, now time.Time) bool {
 			if e.rec.Incident == m.Incident {
 				return true
 			}
+		case d.Kind == events.KindResolved:
+			// Also when something else would be said by now: the end may come up
+			// again in other company, and that would be another message.
+			if e.ended(m.Incident) {
+				return true
+			}
 		case Plan(e.rec, e.row, e.policy, now).same(m.action(d.Kind)):
 			return true
 		}
 	}
 	return false
+}
+
+// ended reports whether an incident that the receiver knows as open is over.
+func (e *entry) ended(incident string) bool {
+	return e.policy.SendResolved && e.rec.Incident != incident && e.row.Told.Open && e.row.Told.Incident == incident
 }
 
 // assume gives up on a message that was perhaps heard and is not true any more.

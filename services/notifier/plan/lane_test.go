@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -125,6 +126,36 @@ func TestAnOpeningThatWasPerhapsHeardIsClosedInItsConversation(t *testing.T) {
 	require.Equal(t, events.KindResolved, d.Kind)
 	require.Equal(t, first.ID, d.Thread)
 	require.NotEqual(t, first.ID, d.ID)
+}
+
+func TestAnEndThatWasPerhapsHeardIsRepeatedAsItWasAlsoIfTheWorkloadFlapsByNow(t *testing.T) {
+	t.Parallel()
+	p := Policy{Routed: true, SendResolved: true, Group: "g"}
+	l := NewLane(Settings{Receiver: "ops"})
+	l.Observe(bad("a"), 1, p, start)
+	l.Observe(bad("b"), 2, p, start)
+	attempt(t, l, start, Answer{Outcome: Delivered})
+	now := start.Add(time.Minute)
+	l.Observe(good("a"), 3, p, now)
+	l.Observe(good("b"), 4, p, now)
+	first := attempt(t, l, now, Answer{Outcome: Retry, Heard: true})
+	require.Len(t, first.Members, 2)
+
+	for i := range damped {
+		for _, name := range []string{"a", "b"} {
+			rec := good(name)
+			if i%2 == 0 {
+				rec = bad(name)
+				rec.Incident = fmt.Sprintf("%s-%d", name, 2+i/2)
+			}
+			rec.Incidents = int64(2 + i/2)
+			l.Observe(rec, 0, p, now)
+		}
+	}
+	require.True(t, l.entries["a"].row.Flapping(now))
+	again := attempt(t, l, now.Add(time.Minute), Answer{Outcome: Delivered})
+	require.Equal(t, first.ID, again.ID)
+	require.Equal(t, events.KindResolved, again.Kind)
 }
 
 func TestAnOpeningThatWasNotHeardIsADigestOnceItIsOver(t *testing.T) {
