@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -138,31 +136,6 @@ func get(ctx context.Context, url string) (*http.Response, error) {
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
-}
-
-// port is the last one given out. Below 32768 the system gives none to clients,
-// so that an address is still free when the process is started again.
-var port = newPort()
-
-func newPort() *atomic.Int32 {
-	var p atomic.Int32
-	p.Store(20000 + int32(os.Getpid()%500)*20) // away from a test that runs beside this one
-	return &p
-}
-
-// freeAddresses returns n addresses that nobody listens on.
-func freeAddresses(t *testing.T, n int) []string {
-	t.Helper()
-	var addresses []string
-	for len(addresses) < n {
-		address := fmt.Sprintf("127.0.0.1:%d", port.Add(1))
-		var lc net.ListenConfig
-		if l, err := lc.Listen(t.Context(), "tcp", address); err == nil {
-			require.NoError(t, l.Close())
-			addresses = append(addresses, address)
-		}
-	}
-	return addresses
 }
 
 // write puts a file into place at once, as an operator's tools do.

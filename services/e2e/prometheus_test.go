@@ -18,6 +18,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 // prometheus is a real one with the shipped configuration, but for the targets
@@ -40,7 +41,7 @@ func startPrometheus(t *testing.T, w *world) prometheus {
 	}
 	path, err := exec.LookPath("prometheus")
 	require.NoError(t, err, "Debian's package prometheus has it")
-	p := prometheus{freeAddresses(t, 1)[0]}
+	p := prometheus{natstest.FreeAddress(t)}
 	start(t, path, "--config.file="+filepath.Join(dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address)
 	return p

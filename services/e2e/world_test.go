@@ -21,6 +21,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 // The tokens are canaries: they may appear in no output of anything.
@@ -44,11 +45,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	a := freeAddresses(t, 6)
 	w := &world{
 		dir: dir, tokenFile: filepath.Join(dir, "token"),
 		upstream: demo.NewUpstream(firstToken), webhook: newWebhook(t),
-		nats: a[0], proxy: a[1], proxyAdmin: a[2], status: a[3], statusAdmin: a[4], notifierAdmin: a[5],
+		nats: natstest.FreeAddress(t), proxy: natstest.FreeAddress(t), proxyAdmin: natstest.FreeAddress(t),
+		status: natstest.FreeAddress(t), statusAdmin: natstest.FreeAddress(t), notifierAdmin: natstest.FreeAddress(t),
 	}
 	server := httptest.NewServer(w.upstream)
 	t.Cleanup(server.Close)

@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 // broker runs a nats-server with the shipped configuration.
@@ -65,7 +67,7 @@ func TestThreeServersOfTheClusterFileAreOneBroker(t *testing.T) {
 	t.Parallel()
 	var listen, routes, urls []string
 	for range 3 {
-		address := freeAddress(t)
+		address := natstest.FreeAddress(t)
 		listen, routes = append(listen, address), append(routes, `"nats://cluster:cluster-password@`+address+`"`)
 	}
 	for i, address := range listen {
@@ -104,14 +106,6 @@ func joins(t *testing.T, address, password string) string {
 	require.NoError(t, err)
 	lines.Scan()
 	return lines.Text()
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func port(address string) string {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 const (
@@ -39,8 +41,8 @@ func newProject(t *testing.T, variables ...string) *project {
 	t.Helper()
 	p := &project{
 		t: t, compose: []string{"docker", "compose"},
-		proxy: freeAddress(t), status: freeAddress(t), demo: freeAddress(t), nats: freeAddress(t),
-		proxy2: freeAddress(t), status2: freeAddress(t), nats2: freeAddress(t), nats3: freeAddress(t),
+		proxy: natstest.FreeAddress(t), status: natstest.FreeAddress(t), demo: natstest.FreeAddress(t), nats: natstest.FreeAddress(t),
+		proxy2: natstest.FreeAddress(t), status2: natstest.FreeAddress(t), nats2: natstest.FreeAddress(t), nats3: natstest.FreeAddress(t),
 	}
 	if exec.Command("docker", "compose", "version").Run() != nil {
 		p.compose = []string{"docker-compose"}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
@@ -67,10 +67,7 @@ func startAlertmanager(t *testing.T) string {
 	t.Helper()
 	binary, err := exec.LookPath("prometheus-alertmanager")
 	require.NoError(t, err, "apt-get install prometheus-alertmanager")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := natstest.FreeAddress(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.yml")
 	require.NoError(t, os.WriteFile(file, []byte("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"), 0o600))

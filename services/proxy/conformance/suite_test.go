@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 // result is what the suite found: of each scenario its checks, "id: STATUS".
@@ -102,11 +104,7 @@ func buildServer(t *testing.T) string {
 // startServer returns the address of a server that ends with the test.
 func startServer(t *testing.T, binary, mode string) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-
+	addr := natstest.FreeAddress(t)
 	var printed bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), binary, "-http", addr, mode)
 	cmd.Stdout, cmd.Stderr = &printed, &printed

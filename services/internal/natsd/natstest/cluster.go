@@ -2,10 +2,7 @@ package natstest
 
 import (
 	"fmt"
-	"net"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/natsd"
@@ -21,7 +18,7 @@ func RunCluster(t testing.TB) *Cluster {
 	var listen [3]string
 	var routes []string
 	for i := range listen {
-		listen[i] = freePort(t)
+		listen[i] = FreeAddress(t)
 		routes = append(routes, "nats://"+listen[i])
 	}
 	c := &Cluster{}
@@ -45,13 +42,4 @@ func (c *Cluster) Bus(t testing.TB) *bus.Bus {
 func (c *Cluster) Connect(t testing.TB, server int) *bus.Bus {
 	t.Helper()
 	return c.Servers[server].Connect(t)
-}
-
-// freePort returns an address of loopback that nobody listens on.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
 }

@@ -26,12 +26,14 @@ type Server struct {
 // An Option changes the server.
 type Option func(*natsd.Options)
 
+const anyPort = "127.0.0.1:0"
+
 // Listen opens a port on loopback; it stays the same over Restart.
-func Listen() Option { return func(o *natsd.Options) { o.Listen = "127.0.0.1:0" } }
+func Listen() Option { return func(o *natsd.Options) { o.Listen = anyPort } }
 
 // Users are who may log in, on a port of loopback.
 func Users(users ...natsd.User) Option {
-	return func(o *natsd.Options) { o.Listen, o.Users = "127.0.0.1:0", users }
+	return func(o *natsd.Options) { o.Listen, o.Users = anyPort, users }
 }
 
 // Sync writes to the disk as production does.
@@ -43,6 +45,9 @@ func Run(t testing.TB, opts ...Option) *Server {
 	s := &Server{t: t, options: natsd.Options{Dir: t.TempDir(), NoSync: true}}
 	for _, o := range opts {
 		o(&s.options)
+	}
+	if s.options.Listen == anyPort {
+		s.options.Listen = FreeAddress(t)
 	}
 	s.start()
 	t.Cleanup(s.Stop)
@@ -56,9 +61,6 @@ func (s *Server) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Server = ns
-	if url := ns.ClientURL(); url != "" {
-		s.options.Listen = url[len("nats://"):]
-	}
 }
 
 // Stop stops the server; its clients lose their connections.
@@ -119,10 +121,19 @@ func (s *Server) Connect(t testing.TB, opts ...func(*bus.Options)) *bus.Bus {
 	return b
 }
 
-// Provision provisions as soon as the bus is connected.
+// Provision provisions as soon as the bus is connected and its servers agree.
 func Provision(t testing.TB, b *bus.Bus, replicas int) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		return b.Provision(t.Context(), replicas) == nil
-	}, 30*time.Second, 10*time.Millisecond, "provision")
+	late := time.After(time.Minute)
+	for {
+		err := b.Provision(t.Context(), replicas)
+		if err == nil {
+			return
+		}
+		select {
+		case <-late:
+			require.NoError(t, err, "still, after a minute")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
