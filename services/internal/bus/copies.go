@@ -11,8 +11,8 @@ import (
 const copiesInterval = 200 * time.Millisecond
 
 // copied waits, for as long as one attempt may take, until a majority of the
-// copies of every stream and durable is complete: from then on the loss of one
-// server loses nothing.
+// copies of every stream and durable is complete and their members are settled:
+// from then on the loss of one server loses nothing and stops nothing.
 func (b *Bus) copied(ctx context.Context, replicas int) error {
 	if replicas == 1 {
 		return nil
@@ -63,16 +63,29 @@ func (b *Bus) awaitCopies(ctx context.Context, replicas int, subject string, inf
 		if err != nil {
 			return err
 		}
-		have := complete(cluster)
-		if have > replicas/2 {
+		have, moving := complete(cluster), reconfiguration(cluster)
+		if have > replicas/2 && moving == "" {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %d of %d are complete", ErrUnavailable, have, replicas)
+			return fmt.Errorf("%w: %d of %d are complete%s", ErrUnavailable, have, replicas, moving)
 		case <-time.After(copiesInterval):
 		}
 	}
+}
+
+// reconfiguration says what servers that change the members of a group wait for,
+// or nothing. Until they are done, the loss of one may leave the group without a
+// majority for as long as that one is away, however complete the others' copies are.
+func reconfiguration(c *jetstream.ClusterInfo) string {
+	switch {
+	case c == nil || c.Desired == nil:
+		return ""
+	case c.Desired.Status == nil:
+		return ", and its members still change"
+	}
+	return ", and its members still change: " + c.Desired.Status.Description
 }
 
 // complete counts the copies that have everything.

@@ -18,8 +18,9 @@ func metadata() map[string]string {
 // Provision makes the streams, buckets and durables that the services need, and
 // brings existing ones up to date; 0 replicas mean 1. It may be called again at
 // any time. What a newer version provisioned is left as it is. The error names
-// what cannot be changed in place. Of copies on several servers a majority is there
-// when it returns: one that is down keeps nobody from provisioning again.
+// what cannot be changed in place. Of copies on several servers a majority is
+// there and settled when it returns: one that is down keeps nobody from
+// provisioning again.
 //
 // The user needs $JS.API.>. A bus that has provisioned once also puts back a
 // durable that was deleted under its consumer.

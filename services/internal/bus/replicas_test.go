@@ -41,6 +41,7 @@ func TestProvisioningForThreeServersCopiesWhatOneHad(t *testing.T) {
 			info := found.CachedInfo()
 			require.Equal(t, 3, info.Config.Replicas, name)
 			require.Len(t, info.Cluster.Replicas, 2, name)
+			require.Nil(t, info.Cluster.Desired, "%s: its members still change", name)
 			current := 1
 			for _, r := range info.Cluster.Replicas {
 				if r.Current {
@@ -51,7 +52,8 @@ func TestProvisioningForThreeServersCopiesWhatOneHad(t *testing.T) {
 		}
 		durable, err := js.Consumer(t.Context(), bus.StreamAuth, bus.DurableStatus)
 		require.NoError(t, err)
-		require.NotEmpty(t, durable.CachedInfo().Cluster.Replicas)
+		require.Len(t, durable.CachedInfo().Cluster.Replicas, 2)
+		require.Nil(t, durable.CachedInfo().Cluster.Desired)
 	}
 
 	c.Servers[2].Stop()
