@@ -19,7 +19,7 @@ const (
 
 // given counts the ports given out, from anywhere: away from a test that runs
 // beside this one.
-var given = newCounter(rand.Uint32N(ports)) //nolint:gosec // no secret
+var given = newCounter(rand.Uint32N(ports))
 
 func newCounter(from uint32) *atomic.Uint32 {
 	var c atomic.Uint32
