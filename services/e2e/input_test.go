@@ -12,6 +12,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
 func TestAWrongConfigurationEndsCheckAndRunWithOneLineThatSaysWhatToWrite(t *testing.T) {
@@ -42,6 +43,38 @@ func TestAWrongConfigurationEndsCheckAndRunWithOneLineThatSaysWhatToWrite(t *tes
 				}
 				require.Contains(t, text, c.want)
 			}
+		})
+	}
+}
+
+// A service reads its own section of the file that it shares with the others.
+func TestABinaryOfOneServiceSaysWhatIsWrongInItsSection(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]string{"proxy": "status", "status": "notifier", "notifier": "proxy"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, "authwatch.yaml")
+			fails := func(yaml, want string) {
+				t.Helper()
+				write(t, file, yaml)
+				p := start(t, name, "-c", file)
+				p.wait(t)
+				require.Equal(t, 2, p.code(), p.stderr.String())
+				require.Contains(t, p.stderr.String(), want)
+			}
+			fails("data_dir: .\n"+name+": {}\n", file+": nats.url: is required: this binary embeds no server")
+			fails("nats: {url: nats://nats:4222}\n"+name+": {admin_listn: a}\n"+other+"x: {}\n",
+				file+":2: "+name+`: unknown key "admin_listn"; did you mean "admin_listen"?
+`+file+":3: unknown key \""+other+"x\"; did you mean \""+other+"\"?\n")
+
+			admin := natstest.FreeAddress(t)
+			write(t, file, "data_dir: "+dir+`
+nats: {url: "nats://`+natstest.FreeAddress(t)+`", listen: 127.0.0.1:4222, users: [{name: a}]}
+`+name+": {admin_listen: "+admin+"}\n"+other+`: {whatever: "${env:E2E_IS_NOT_SET}"}`+"\n")
+			p := start(t, name, "-c", file)
+			p.alive(t, admin)
+			p.stop(t)
 		})
 	}
 }

@@ -107,15 +107,27 @@ func authwatch(t *testing.T, args ...string) *process {
 // ready waits until the admin listener at address says so.
 func (p *process) ready(t *testing.T, address string) {
 	t.Helper()
+	p.answers(t, "http://"+address+"/readyz")
+}
+
+// alive waits until there is an admin listener at address, whatever it waits for.
+func (p *process) alive(t *testing.T, address string) {
+	t.Helper()
+	p.answers(t, "http://"+address+"/healthz")
+}
+
+// answers waits until something at url says that all is well.
+func (p *process) answers(t *testing.T, url string) {
+	t.Helper()
 	ended := false
-	eventually(t, "ready: "+address, func() bool {
+	eventually(t, "200 from "+url, func() bool {
 		select {
 		case <-p.ended:
 			ended = true
 			return true
 		default:
 		}
-		resp, err := get(t.Context(), "http://"+address+"/readyz")
+		resp, err := get(t.Context(), url)
 		if err != nil {
 			return false
 		}

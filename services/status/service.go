@@ -32,6 +32,8 @@ const (
 	workers = 32
 	// retry is the pause before something is tried again that needs the broker.
 	retry = time.Second
+	// complain is how often the same reason for it is logged.
+	complain = 5 * time.Minute
 )
 
 // Options are what a Service is made of.
@@ -210,37 +212,45 @@ func (s *Service) watchLeases(ctx context.Context) error {
 
 // again runs fn until ctx ends, after every end once more.
 func (s *Service) again(ctx context.Context, what string, fn func(context.Context) error) error {
-	for {
-		err := fn(ctx)
-		if !s.pause(ctx, what, err) {
-			return nil
-		}
+	pause := s.pauses(what)
+	for pause(ctx, fn(ctx)) {
 	}
+	return nil
 }
 
 // until runs fn until it succeeds; false: ctx ended first.
 func (s *Service) until(ctx context.Context, what string, fn func(context.Context) error) bool {
+	pause := s.pauses(what)
 	for {
 		err := fn(ctx)
 		if err == nil {
 			return true
 		}
-		if !s.pause(ctx, what, err) {
+		if !pause(ctx, err) {
 			return false
 		}
 	}
 }
 
-// pause waits before what failed is tried again, and is false when ctx ended.
-func (s *Service) pause(ctx context.Context, what string, err error) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	s.log.Warn("will be tried again", "what", what, "err", err)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(retry):
-		return true
+// pauses returns what waits before something that failed is tried again, and is
+// false when ctx ended. It logs a reason when it is another than before, and
+// the same one again after a while.
+func (s *Service) pauses(what string) func(ctx context.Context, err error) bool {
+	var reason string
+	var logged time.Time
+	return func(ctx context.Context, err error) bool {
+		if ctx.Err() != nil {
+			return false
+		}
+		if text := fmt.Sprint(err); text != reason || time.Since(logged) >= complain {
+			reason, logged = text, time.Now()
+			s.log.Warn("will be tried again", "what", what, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(retry):
+			return true
+		}
 	}
 }
