@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -143,113 +142,6 @@ func TestFailedMessageHoldsUpItsWorkloadAlone(t *testing.T) {
 	close(heal)
 	eventually(t, func() bool { return len(l.all()) == 52 }, "the workload goes on")
 	require.Equal(t, []uint64{1, 2}, l.of("bad"))
-}
-
-func TestWhatCannotBeUsedGoesToTheDeadLettersAndDelaysNothing(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	b := s.Bus(t)
-	nc := client(t, s)
-	bad := &nats.Msg{Subject: "auth.unauthorized.github", Data: []byte("\x00no event"), Header: nats.Header{
-		"X-Trace": {"kept"}, "Nats-Msg-Id": {"mine"}, "Nats-Expected-Stream": {"AUTH"},
-	}}
-	_, err := nc.RequestMsg(bad, time.Second)
-	require.NoError(t, err)
-	big := &nats.Msg{Subject: "auth.unauthorized.github", Data: make([]byte, 65<<10)}
-	_, err = nc.RequestMsg(big, time.Second)
-	require.NoError(t, err)
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 3))
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 4))
-
-	var l log
-	background(t, func(ctx context.Context) error {
-		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
-			if m.Sequence == 3 {
-				return bus.Terminal(errors.New("unknown\nfield"))
-			}
-			return l.handle(ctx, m)
-		})
-	})
-	eventually(t, func() bool { return len(l.all()) == 1 }, "the good one is handled")
-	require.Equal(t, []uint64{4}, l.of("github"))
-
-	js, err := jetstream.New(nc)
-	require.NoError(t, err)
-	dead, err := js.Stream(t.Context(), bus.StreamDead)
-	require.NoError(t, err)
-	eventually(t, func() bool {
-		info, err := dead.Info(t.Context())
-		return err == nil && info.State.Msgs == 3
-	}, "three dead letters")
-	letters := map[string]*jetstream.RawStreamMsg{}
-	for sequence := range uint64(3) {
-		m, err := dead.GetMsg(t.Context(), sequence+1)
-		require.NoError(t, err)
-		require.Equal(t, "dead.status", m.Subject)
-		require.Equal(t, "AUTH", m.Header.Get(bus.HeaderDeadStream))
-		require.NotEmpty(t, m.Header.Get(bus.HeaderDeadReason))
-		letters[m.Header.Get(bus.HeaderDeadSequence)] = m
-	}
-	require.Equal(t, bad.Data, letters["1"].Data)
-	require.Equal(t, "kept", letters["1"].Header.Get("X-Trace"))
-	require.Equal(t, "mine", letters["1"].Header.Get("Dead-Nats-Msg-Id"))
-	require.Equal(t, big.Data, letters["2"].Data)
-	require.Equal(t, "unknown field", letters["3"].Header.Get(bus.HeaderDeadReason))
-	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "all are ended")
-}
-
-func TestFullDeadLettersHoldUpNothing(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	b := s.Bus(t)
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	dead, err := js.Stream(t.Context(), bus.StreamDead)
-	require.NoError(t, err)
-	cfg := dead.CachedInfo().Config
-	cfg.MaxBytes = 10
-	_, err = js.UpdateStream(t.Context(), cfg)
-	require.NoError(t, err)
-	_, err = js.Publish(t.Context(), "auth.unauthorized.github", []byte("no event"))
-	require.NoError(t, err)
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
-
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	eventually(t, func() bool { return len(l.all()) == 1 }, "the good one is handled")
-	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "the bad one is ended")
-	auth, err := js.Stream(t.Context(), bus.StreamAuth)
-	require.NoError(t, err)
-	kept, err := auth.GetMsg(t.Context(), 1)
-	require.NoError(t, err, "and kept where it was")
-	require.Equal(t, "no event", string(kept.Data))
-}
-
-func TestDeadLetterThatCannotBeStoredHoldsUpNoWorkload(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	admin := s.Bus(t)
-	b := s.Connect(t)
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	require.NoError(t, js.DeleteStream(t.Context(), bus.StreamDead))
-	_, err = js.Publish(t.Context(), "auth.unauthorized.github", []byte("no event"))
-	require.NoError(t, err)
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 3))
-
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	eventually(t, func() bool { return len(l.all()) == 2 }, "the good ones are handled")
-	require.Equal(t, []uint64{2, 3}, l.of("github"))
-	require.Equal(t, 1, consumerInfo(t, s).NumAckPending, "the bad one is kept")
-
-	require.NoError(t, admin.Provision(t.Context(), 1))
-	eventually(t, func() bool {
-		dead, err := js.Stream(t.Context(), bus.StreamDead)
-		return err == nil && dead.CachedInfo().State.Msgs == 1
-	}, "the letter arrives")
-	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "and the bad one is ended")
 }
 
 func TestWhatWasNotAcknowledgedComesAgainToTheNextProcess(t *testing.T) {
@@ -394,70 +286,6 @@ func TestMessageThatIsDeliveredAgainWhileInHandIsHandledOnce(t *testing.T) {
 	require.Equal(t, []uint64{1, 2}, l.of("github"))
 }
 
-func TestConsumptionGoesOnAfterTheBrokerRestarts(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	b := s.Bus(t)
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	for n := range int64(3) {
-		require.Eventually(t, func() bool {
-			return b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", n)) == nil
-		}, 20*time.Second, 10*time.Millisecond)
-		eventually(t, func() bool { return len(l.all()) >= int(n)+1 }, "message %d is handled", n)
-		s.Restart()
-	}
-	require.Equal(t, []uint64{1, 2, 3}, l.of("github"))
-}
-
-func TestDeletedDurableIsPutBackByWhoProvisioned(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	b := s.Bus(t)
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
-	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
-
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
-	eventually(t, func() bool { return len(l.all()) == 3 }, "the new durable delivers everything")
-	require.Equal(t, []uint64{1, 1, 2}, l.of("github"))
-}
-
-func TestDeletedDurableIsAwaitedByWhoMayNotProvision(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	admin := s.Bus(t)
-	reg := prometheus.NewRegistry()
-	b := s.Connect(t, func(o *bus.Options) { o.Metrics = reg })
-	consuming := func(want int) func() bool {
-		return func() bool {
-			return testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
-# HELP authwatch_bus_consuming 1 while the durable consumer is there and is asked for messages.
-# TYPE authwatch_bus_consuming gauge
-authwatch_bus_consuming{client="test",durable="status-v1",stream="AUTH"} %d
-`, want)), "authwatch_bus_consuming") == nil
-		}
-	}
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
-	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
-
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	require.True(t, consuming(1)())
-	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
-	eventually(t, consuming(0), "a metric says that the durable is gone")
-	require.NoError(t, admin.Provision(t.Context(), 1))
-	eventually(t, func() bool { return len(l.all()) == 3 }, "it finds the new durable")
-	eventually(t, consuming(1), "and that it is back")
-}
-
 // Prometheus sees no increase in a counter that appears with its first event.
 func TestACounterOfAConsumerIsThereBeforeItsFirstEvent(t *testing.T) {
 	t.Parallel()
@@ -479,24 +307,4 @@ authwatch_bus_handled_total{client="test",durable="status-v1",outcome="retried"}
 authwatch_bus_handled_total{client="test",durable="status-v1",outcome="unconfirmed"} 0
 `), "authwatch_bus_dead_letters_total", "authwatch_bus_handled_total") == nil
 	}, "they are there")
-}
-
-func TestStreamThatIsCreatedAnewIsTold(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t)
-	b := s.Bus(t)
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
-	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
-
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	require.NoError(t, js.DeleteStream(t.Context(), bus.StreamAuth))
-	eventually(t, func() bool {
-		return b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", 2)) == nil
-	}, "the stream is put back")
-	eventually(t, func() bool { return len(l.all()) == 2 }, "the new stream is consumed")
-	require.Equal(t, []uint64{1, 1}, l.of("github"))
-	require.True(t, l.all()[1].Created.After(l.all()[0].Created))
 }
