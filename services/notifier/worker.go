@@ -20,8 +20,10 @@ const (
 	// is under way.
 	ahead = 8
 	// unhurried is how many rows are stored before the lane is asked again while
-	// nothing is to be sent.
-	unhurried = 16
+	// nothing is to be sent. For yield times as long as that took none is stored:
+	// the store is the other receivers' then.
+	unhurried = 4
+	yield     = 3
 )
 
 // worker tells one receiver. Nothing that the receiver does holds up another.
@@ -130,10 +132,14 @@ func (w *worker) run(stop, ctx context.Context) error {
 func (w *worker) prepare(stop, ctx context.Context, line chan<- staged) error {
 	for stop.Err() == nil && ctx.Err() == nil {
 		d, intent, parked, at := w.next()
+		began := time.Now()
 		if err := w.save(ctx, parked); err != nil {
 			return err
 		}
 		if d == nil {
+			if len(parked.writes) > 0 {
+				pause(stop, min(yield*time.Since(began), time.Second))
+			}
 			if len(parked.writes) < unhurried {
 				w.wait(stop, ctx, at)
 			}
