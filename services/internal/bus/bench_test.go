@@ -88,8 +88,7 @@ func BenchmarkConsume(b *testing.B) {
 			b.Run(fmt.Sprintf("plain-%s/sync=%s", name, mode), func(b *testing.B) {
 				s := natstest.Run(b, opts...)
 				fill(b, s.Bus(b), b.N)
-				js, err := jetstream.New(client(b, s))
-				require.NoError(b, err)
+				js := jetStream(b, s)
 				durable, err := js.Consumer(b.Context(), bus.StreamAuth, bus.DurableStatus)
 				require.NoError(b, err)
 				b.ResetTimer()

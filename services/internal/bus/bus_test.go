@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -49,6 +50,13 @@ func client(t testing.TB, s *natstest.Server) *nats.Conn {
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	return nc
+}
+
+func jetStream(t testing.TB, s *natstest.Server) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(client(t, s))
+	require.NoError(t, err)
+	return js
 }
 
 func publish(t testing.TB, b *bus.Bus, e event.Event) {

@@ -23,8 +23,7 @@ func TestClusterThatLosesItsLeaderLosesNoEvent(t *testing.T) {
 	}
 	c := natstest.RunCluster(t)
 	b := c.Bus(t)
-	js, err := jetstream.New(client(t, c.Servers[0]))
-	require.NoError(t, err)
+	js := jetStream(t, c.Servers[0])
 	var l log
 	// Not on the servers that are going to be stopped.
 	publisher, consumer := c.Connect(t, 0), c.Connect(t, 0)

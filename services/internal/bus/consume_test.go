@@ -52,11 +52,30 @@ func (l *log) of(workload string) []uint64 {
 
 func consumerInfo(t testing.TB, s *natstest.Server) *jetstream.ConsumerInfo {
 	t.Helper()
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
+	js := jetStream(t, s)
 	c, err := js.Consumer(t.Context(), bus.StreamAuth, bus.DurableStatus)
 	require.NoError(t, err)
 	return c.CachedInfo()
+}
+
+// ackWait makes the server deliver again after that time.
+func ackWait(t testing.TB, s *natstest.Server, d time.Duration) {
+	t.Helper()
+	cfg := consumerInfo(t, s).Config
+	cfg.AckWait = d
+	_, err := jetStream(t, s).UpdateConsumer(t.Context(), bus.StreamAuth, cfg)
+	require.NoError(t, err)
+}
+
+// consume hands the observations to the log that it returns, and has handled the
+// first one.
+func consume(t testing.TB, b *bus.Bus) *log {
+	t.Helper()
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+	return &l
 }
 
 func TestMessagesOfAWorkloadAreHandledInOrderWhileOthersRun(t *testing.T) {
@@ -229,18 +248,14 @@ func TestMessageInHandIsNotDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	b := s.Bus(t)
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	cfg := consumerInfo(t, s).Config
-	cfg.AckWait = 1500 * time.Millisecond
-	_, err = js.UpdateConsumer(t.Context(), bus.StreamAuth, cfg)
-	require.NoError(t, err)
+	const wait = 1500 * time.Millisecond
+	ackWait(t, s, wait)
 	publish(t, b, observation(t, events.TypeUnauthorized, "slow", 1))
 
 	var l log
 	background(t, func(ctx context.Context) error {
 		return b.Consume(ctx, statusConsumer, func(ctx context.Context, m bus.Message) error {
-			<-time.After(5 * cfg.AckWait / 2) // longer than the server waits
+			<-time.After(5 * wait / 2) // longer than the server waits
 			return l.handle(ctx, m)
 		})
 	})
@@ -253,12 +268,8 @@ func TestMessageThatIsDeliveredAgainWhileInHandIsHandledOnce(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	b := s.Bus(t)
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	cfg := consumerInfo(t, s).Config
-	cfg.AckWait = 500 * time.Millisecond
-	_, err = js.UpdateConsumer(t.Context(), bus.StreamAuth, cfg)
-	require.NoError(t, err)
+	const wait = 500 * time.Millisecond
+	ackWait(t, s, wait)
 	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
 
 	var l log
@@ -276,7 +287,7 @@ func TestMessageThatIsDeliveredAgainWhileInHandIsHandledOnce(t *testing.T) {
 	})
 	<-failed
 	s.Stop()
-	<-time.After(2 * cfg.AckWait) // nobody can say that it is in hand
+	<-time.After(2 * wait) // nobody can say that it is in hand
 	s.Restart()
 	eventually(t, func() bool { return consumerInfo(t, s).Delivered.Consumer > 1 }, "it is delivered again")
 	close(heal)

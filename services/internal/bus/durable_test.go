@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -37,13 +36,9 @@ func TestDeletedDurableIsPutBackByWhoProvisioned(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	b := s.Bus(t)
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
-	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+	l := consume(t, b)
 
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
+	js := jetStream(t, s)
 	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
 	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
 	eventually(t, func() bool { return len(l.all()) == 3 }, "the new durable delivers everything")
@@ -65,13 +60,9 @@ authwatch_bus_consuming{client="test",durable="status-v1",stream="AUTH"} %d
 `, want)), "authwatch_bus_consuming") == nil
 		}
 	}
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
-	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+	l := consume(t, b)
 
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
+	js := jetStream(t, s)
 	require.True(t, consuming(1)())
 	require.NoError(t, js.DeleteConsumer(t.Context(), bus.StreamAuth, bus.DurableStatus))
 	publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
@@ -85,13 +76,9 @@ func TestStreamThatIsCreatedAnewIsTold(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	b := s.Bus(t)
-	var l log
-	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
-	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
-	eventually(t, func() bool { return len(l.all()) == 1 }, "it runs")
+	l := consume(t, b)
 
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
+	js := jetStream(t, s)
 	require.NoError(t, js.DeleteStream(t.Context(), bus.StreamAuth))
 	eventually(t, func() bool {
 		return b.Publish(t.Context(), observation(t, events.TypeUnauthorized, "github", 2)) == nil

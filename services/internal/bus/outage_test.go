@@ -8,7 +8,6 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -118,8 +117,7 @@ func TestFollowFromZeroStartsWithWhatIsStoredNext(t *testing.T) {
 	background(t, func(ctx context.Context) error {
 		return b.Follow(ctx, bus.StreamAuth, "auth.>", 0, func(m bus.Message) error { return l.handle(ctx, m) })
 	})
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
+	js := jetStream(t, s)
 	eventually(t, func() bool {
 		info, err := js.Stream(t.Context(), bus.StreamAuth)
 		return err == nil && info.CachedInfo().State.Consumers == 2
@@ -141,13 +139,9 @@ func TestFullStreamIsSaidToThePublisher(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
 	b := s.Bus(t)
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	stream, err := js.Stream(t.Context(), bus.StreamAuth)
-	require.NoError(t, err)
-	cfg := stream.CachedInfo().Config
+	js, cfg := stream(t, s, bus.StreamAuth)
 	cfg.MaxBytes = 2000
-	_, err = js.UpdateStream(t.Context(), cfg)
+	_, err := js.UpdateStream(t.Context(), cfg)
 	require.NoError(t, err)
 
 	stored := 0

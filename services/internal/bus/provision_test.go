@@ -15,8 +15,7 @@ import (
 
 func stream(t testing.TB, s *natstest.Server, name string) (jetstream.JetStream, jetstream.StreamConfig) {
 	t.Helper()
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
+	js := jetStream(t, s)
 	found, err := js.Stream(t.Context(), name)
 	require.NoError(t, err)
 	return js, found.CachedInfo().Config
@@ -84,9 +83,8 @@ func TestProvisioningLeavesWhatANewerVersionMade(t *testing.T) {
 func TestProvisioningSaysWhatCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t)
-	js, err := jetstream.New(client(t, s))
-	require.NoError(t, err)
-	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
+	js := jetStream(t, s)
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: bus.StreamAuth, Subjects: []string{"auth.>"}, Storage: jetstream.MemoryStorage,
 	})
 	require.NoError(t, err)

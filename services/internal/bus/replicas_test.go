@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -33,8 +32,7 @@ func TestProvisioningForThreeServersCopiesWhatOneHad(t *testing.T) {
 		natstest.Provision(t, b, 3)
 	}
 	for i, s := range c.Servers {
-		js, err := jetstream.New(client(t, s))
-		require.NoError(t, err)
+		js := jetStream(t, s)
 		for _, name := range allStreams {
 			found, err := js.Stream(t.Context(), name)
 			require.NoError(t, err, "%s by n%d", name, i)

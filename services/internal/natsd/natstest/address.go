@@ -17,21 +17,18 @@ const (
 	ports     = 20000
 )
 
-// given counts the ports given out, from anywhere: away from a test that runs
+// given counts the ports given out, from base on: away from a test that runs
 // beside this one.
-var given = newCounter(rand.Uint32N(ports))
-
-func newCounter(from uint32) *atomic.Uint32 {
-	var c atomic.Uint32
-	c.Store(from)
-	return &c
-}
+var (
+	base  = rand.Uint32N(ports)
+	given atomic.Uint32
+)
 
 // FreeAddress returns an address of loopback that nobody listens on.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range ports {
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+given.Add(1)%ports)
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(base+given.Add(1))%ports)
 		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address); err == nil {
 			require.NoError(t, l.Close())
 			return address
