@@ -2,6 +2,7 @@ package plan
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -240,24 +241,18 @@ func (l *Lane) take(key string, now time.Time) *Delivery {
 // holds reports whether d, which was perhaps heard, is still true of one of its
 // workloads, and so worth repeating.
 func (l *Lane) holds(d *Delivery, now time.Time) bool {
-	for _, m := range d.Members {
+	return slices.ContainsFunc(d.Members, func(m Member) bool {
 		e := l.entries[m.Workload]
 		switch {
-		case d.Kind != events.KindReminder && m.Open:
-			if e.rec.Incident == m.Incident {
-				return true
-			}
 		case d.Kind == events.KindResolved:
 			// Also when something else would be said by now: the end may come up
 			// again in other company, and that would be another message.
-			if e.ended(m.Incident) {
-				return true
-			}
-		case Plan(e.rec, e.row, e.policy, now).same(m.action(d.Kind)):
-			return true
+			return e.ended(m.Incident)
+		case d.Kind != events.KindReminder && m.Open:
+			return e.rec.Incident == m.Incident
 		}
-	}
-	return false
+		return Plan(e.rec, e.row, e.policy, now).same(m.action(d.Kind))
+	})
 }
 
 // ended reports whether an incident that the receiver knows as open is over.
