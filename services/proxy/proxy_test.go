@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -240,6 +241,34 @@ func TestADeathAndTheRepairAreToldOnceEach(t *testing.T) {
 	require.Eventually(t, func() bool { return w.call("tools/call").status == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
 	all = w.expect("loaded", "authorized", "unauthorized", "loaded", "authorized")
 	require.Equal(t, credential.Fingerprint(otherToken), all[4].data.Credential.Fingerprint)
+}
+
+func TestALackOfScopeIsToldAndIsNoDeath(t *testing.T) {
+	t.Parallel()
+	up := newRemote(t, goodToken)
+	w := newWorld(t, up.URL)
+	require.Equal(t, 200, w.call("tools/list").status)
+	up.handle(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="repo"`)
+		http.Error(w, "no", http.StatusForbidden)
+	})
+	for range 2 {
+		require.Equal(t, 403, w.call("tools/call").status)
+	}
+	told := w.expect("loaded", "authorized", "forbidden")[2].data
+	require.Equal(t, "insufficient_scope", told.Response.Challenge.Error)
+	require.Equal(t, "tools/call", told.Request.MCPMethod)
+}
+
+func TestATokenThatIsAboutToExpireIsTold(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	expires := now.Add(3 * 24 * time.Hour).Truncate(time.Second)
+	claims := fmt.Sprintf(`{"iat":%d,"exp":%d}`, now.AddDate(-1, 0, 0).Unix(), expires.Unix())
+	token := "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+	w := newWorld(t, newRemote(t, token).URL, func(w *world) { w.put(token) })
+	told := w.expect("loaded", "expiring")[1].data
+	require.Equal(t, expires.UTC(), told.Credential.ExpiresAt.UTC())
 }
 
 func TestAGoodListDoesNotHideADeadCall(t *testing.T) {
