@@ -2,6 +2,48 @@ package events
 
 import "time"
 
+// The types of what a proxy publishes. The data is an [Observation].
+const (
+	// TypeUnauthorized says that the upstream rejected the workload's current
+	// credential. It is an edge: one event, not one for every 401. A proxy that was
+	// restarted may say it once more for the same death, and it is repeated every
+	// few minutes, with a new id, while the upstream goes on rejecting.
+	//
+	// Data: Observation with Credential, Request, Response, Rejections, FirstSeen.
+	TypeUnauthorized = "auth.unauthorized"
+
+	// TypeAuthorized says that the upstream accepted the workload's credential: for
+	// the first time, or again after it rejected the same class of request.
+	//
+	// Data: Observation with Credential, Request and Response.
+	TypeAuthorized = "auth.authorized"
+
+	// TypeForbidden says that the credential is alive but lacks scope (RFC 6750
+	// section 3.1, insufficient_scope). It changes no status.
+	//
+	// Data: Observation with Credential, Request, Response and Scopes.
+	TypeForbidden = "auth.forbidden"
+
+	// TypeLoaded says that a proxy loaded a credential: when it started, and each
+	// time the value changed. It says nothing about whether the upstream takes it.
+	//
+	// Data: Observation with Credential.
+	TypeLoaded = "auth.loaded"
+
+	// TypeMissing says that no usable credential is there: the file is gone, empty
+	// or malformed, the helper or the token endpoint failed.
+	//
+	// Data: Observation with Credential (its source, no fingerprint), Problem and
+	// Detail.
+	TypeMissing = "auth.missing"
+
+	// TypeExpiring says that the credential will expire: 7 days, 1 day, 1 hour and 5
+	// minutes before, where the expiry is known.
+	//
+	// Data: Observation with Credential and its ExpiresAt.
+	TypeExpiring = "auth.expiring"
+)
+
 // Observation is the data of every auth.* event: one fact about the credential
 // of one workload, as one proxy saw it. A field is absent where it is unknown.
 //

@@ -1,5 +1,15 @@
 package events
 
+// The types of what the notifier publishes. The data is a [Receipt].
+const (
+	// TypeAlertDelivered says that a receiver accepted a message.
+	TypeAlertDelivered = "alert.delivered"
+
+	// TypeAlertFailed says that the notifier gave up on a receiver for one message;
+	// the receipt has an Error.
+	TypeAlertFailed = "alert.failed"
+)
+
 // Receipt is the data of alert.delivered and alert.failed: a receiver was told,
 // or was given up on.
 type Receipt struct {

@@ -2,6 +2,19 @@ package events
 
 import "time"
 
+// The types of what the status service publishes. The data is a [Record].
+const (
+	// TypeStatusChanged says that a workload's status changed. The data is the whole
+	// Record, and the event is where the record is stored: what is recorded is
+	// announced, once.
+	TypeStatusChanged = "status.changed"
+
+	// TypeStatusUpdated carries a new Record of the same status: a count grew, a
+	// credential was replaced by another unverified one, a scope was found missing.
+	// The current record of a workload is the newest event of status.*.<workload>.
+	TypeStatusUpdated = "status.updated"
+)
+
 // Status is what is known of a workload's credential. Readers must tolerate
 // values they do not know.
 type Status string
