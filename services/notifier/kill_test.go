@@ -47,7 +47,7 @@ func runChild(text string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	b, err := bus.Connect(bus.Options{URL: c.Broker, Name: c.Instance, Log: log})
+	b, err := bus.Connect(ctx, bus.Options{URL: c.Broker, Name: c.Instance, Log: log})
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func TestHelperProxyProcess(t *testing.T) { //nolint:paralleltest // another pro
 	if dir == "" {
 		t.Skip("runs in a process of its own")
 	}
-	b, err := bus.Connect(bus.Options{URL: os.Getenv("PROXY_NATS"), Name: "proxy", Log: slog.New(slog.DiscardHandler)})
+	b, err := bus.Connect(t.Context(), bus.Options{URL: os.Getenv("PROXY_NATS"), Name: "proxy", Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	p, err := proxy.New(proxy.Options{
 		DataDir: filepath.Join(dir, "data"), Bus: b, Log: slog.New(slog.DiscardHandler),

@@ -103,7 +103,7 @@ func (d dialer) InProcessConn() (net.Conn, error) { return net.Dial("unix", stri
 
 // Connect returns the bus of a running authwatch: the server that nats.url
 // names, or the embedded one over its socket.
-func (c *Config) Connect(name string, log *slog.Logger) (*bus.Bus, error) {
+func (c *Config) Connect(ctx context.Context, name string, log *slog.Logger) (*bus.Bus, error) {
 	o := c.NATS.Options(name, log, nil)
 	if c.Embedded() {
 		conn, err := dialer(c.socketPath()).InProcessConn()
@@ -114,5 +114,5 @@ func (c *Config) Connect(name string, log *slog.Logger) (*bus.Bus, error) {
 		o.InProcess = dialer(c.socketPath())
 		o.User, o.PasswordFile = ownUser, c.passwordPath()
 	}
-	return bus.Connect(o)
+	return bus.Connect(ctx, o)
 }

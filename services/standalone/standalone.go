@@ -51,7 +51,7 @@ func (a *App) Run(ctx context.Context) error {
 		options.InProcess = server
 		options.User, options.PasswordFile = ownUser, a.cfg.passwordPath()
 	}
-	b, err := bus.Connect(options)
+	b, err := bus.Connect(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func connect(t *testing.T, cfg standalone.Config) {
 	var b *bus.Bus
 	require.Eventually(t, func() bool {
 		var err error
-		b, err = cfg.Connect("test", slog.New(slog.DiscardHandler))
+		b, err = cfg.Connect(t.Context(), "test", slog.New(slog.DiscardHandler))
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond)
 	t.Cleanup(b.Close)

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 func child(url string) error {
-	b, err := bus.Connect(bus.Options{URL: url, Name: "status"})
+	b, err := bus.Connect(context.Background(), bus.Options{URL: url, Name: "status"})
 	if err != nil {
 		return err
 	}

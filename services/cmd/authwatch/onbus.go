@@ -36,12 +36,12 @@ func (o *options) connected(c *cobra.Command, wait time.Duration, do func(ctx co
 	if err != nil {
 		return err
 	}
-	b, err := cfg.Connect("authwatch-"+c.Name(), process.Logger(os.Stderr, slog.LevelError))
+	ctx, cancel := context.WithTimeout(c.Context(), wait)
+	defer cancel()
+	b, err := cfg.Connect(ctx, "authwatch-"+c.Name(), process.Logger(os.Stderr, slog.LevelError))
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(c.Context(), wait)
-	defer cancel()
 	return do(ctx, &cfg, b)
 }

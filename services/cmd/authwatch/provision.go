@@ -40,7 +40,7 @@ again at any time. authwatch run does it by itself.`,
 		case cfg.Embedded():
 			return process.Usagef("%s: nats.url is missing; authwatch run provisions the embedded server by itself", o.file)
 		}
-		b, err := bus.Connect(cfg.NATS.Options("provision", process.Logger(os.Stderr, slog.LevelWarn), nil))
+		b, err := bus.Connect(c.Context(), cfg.NATS.Options("provision", process.Logger(os.Stderr, slog.LevelWarn), nil))
 		if err != nil {
 			return err
 		}

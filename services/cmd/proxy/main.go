@@ -19,7 +19,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return err
 	}
 	registry := process.Registry("proxy")
-	b, err := bus.Connect(cfg.NATS.Options("proxy", log, registry))
+	b, err := bus.Connect(ctx, cfg.NATS.Options("proxy", log, registry))
 	if err != nil {
 		return err
 	}

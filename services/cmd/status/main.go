@@ -19,7 +19,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return err
 	}
 	registry := process.Registry("status")
-	b, err := bus.Connect(cfg.NATS.Options("status", log, registry))
+	b, err := bus.Connect(ctx, cfg.NATS.Options("status", log, registry))
 	if err != nil {
 		return err
 	}

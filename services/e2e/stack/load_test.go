@@ -40,7 +40,7 @@ type load struct {
 // acknowledged.
 func (c *cluster) startLoad() (l *load, stop func()) {
 	c.t.Helper()
-	b, err := bus.Connect(bus.Options{Name: "proxy", URL: c.urls(), User: "proxy", Password: config.Secret(c.secret("proxy"))})
+	b, err := bus.Connect(c.t.Context(), bus.Options{Name: "proxy", URL: c.urls(), User: "proxy", Password: config.Secret(c.secret("proxy"))})
 	require.NoError(c.t, err)
 	l = &load{bus: b}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.t.Context()))

@@ -8,6 +8,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,27 +42,27 @@ type Options struct {
 // Bus is a connection that is kept up for ever. Its methods may be called at any
 // time from any goroutine.
 type Bus struct {
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	log     *slog.Logger
-	metrics *metrics
-	calls   calls
-	streams streamTimes
-	canary  canary
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	log      *slog.Logger
+	metrics  *metrics
+	requests openRequests
+	streams  streamTimes
+	canary   canary
 
 	// replicas is what Provision was called with, plus one; 0: never called. A
 	// bus that has provisioned also heals.
 	replicas atomic.Int32
 
-	life   lifetime
-	closed sync.Once
-	done   sync.WaitGroup
+	stop func() // ends what the bus does by itself
+	done sync.WaitGroup
 }
 
 // Connect tries to connect for two seconds a server and goes on in the background
 // for ever: whether the broker answers is what Ready says. The error is about the
-// options alone.
-func Connect(o Options) (*Bus, error) {
+// options alone. The bus outlives ctx, so that what drains after it can publish:
+// Close ends it.
+func Connect(ctx context.Context, o Options) (*Bus, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -85,17 +86,15 @@ func Connect(o Options) (*Bus, error) {
 		b.nc.Close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	b.life = make(lifetime)
-	b.done.Go(func() { b.beat(b.life) })
+	ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.done.Go(func() { b.beat(ctx) })
 	return b, nil
 }
 
 // Close ends the connection at once. Whatever is still under way fails with
 // ErrUnavailable.
 func (b *Bus) Close() {
-	b.closed.Do(func() {
-		close(b.life)
-		b.nc.Close()
-		b.done.Wait()
-	})
+	b.stop()
+	b.nc.Close()
+	b.done.Wait()
 }

@@ -97,7 +97,7 @@ func InboxPrefix(user string) string {
 func (b *Bus) connected(nc *nats.Conn) {
 	b.log.Info("bus is connected", "server", nc.ConnectedServerName())
 	b.metrics.connected.Set(1)
-	b.calls.connected()
+	b.requests.connected()
 	b.streams.forget()
 	b.canary.soon()
 }
@@ -105,7 +105,7 @@ func (b *Bus) connected(nc *nats.Conn) {
 func (b *Bus) disconnected(err error) {
 	b.metrics.connected.Set(0)
 	b.streams.forget()
-	b.calls.disconnected()
+	b.requests.disconnected()
 	if err == nil { // closed by ourselves
 		return
 	}
@@ -117,7 +117,7 @@ func (b *Bus) asyncError(s *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
 		b.log.Error("bus denied an operation", "err", err)
 		b.metrics.denied.Inc()
-		b.calls.denied(err)
+		b.requests.denied(err)
 		return
 	}
 	subject := ""

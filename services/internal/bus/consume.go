@@ -50,12 +50,12 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, M
 		c.Service = durableVersion.ReplaceAllString(c.Durable, "")
 	}
 	b.metrics.begin(c)
-	w := newWork(b, c, h)
-	stop := w.start(ctx)
+	d := newDispatch(b, c, h)
+	stop := d.start(ctx)
 	defer stop()
 	var pause backoff
 	for ctx.Err() == nil {
-		err := b.pull(ctx, c, w, pause.reset)
+		err := b.pull(ctx, c, d, pause.reset)
 		if ctx.Err() != nil {
 			break
 		}
@@ -66,10 +66,10 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, M
 	return nil
 }
 
-// pull hands messages to w until ctx ends or the durable has to be looked for
+// pull hands messages to d until ctx ends or the durable has to be looked for
 // again: it was deleted, or nothing is heard of it. The client library goes on
 // asking a durable that is gone, and never notices a new one of its name.
-func (b *Bus) pull(ctx context.Context, c Consumer, w *work, alive func()) error {
+func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch, alive func()) error {
 	durable, err := b.bind(ctx, c)
 	if err != nil {
 		return err
@@ -80,9 +80,9 @@ func (b *Bus) pull(ctx context.Context, c Consumer, w *work, alive func()) error
 		return err
 	}
 	alive()
-	w.begin(durable.CachedInfo(), created)
+	d.begin(durable.CachedInfo(), created)
 	lost := make(chan error, 1)
-	loop, err := durable.Consume(w.add,
+	loop, err := durable.Consume(d.add,
 		jetstream.PullMaxMessages(512), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 			if gone(err) {

@@ -30,25 +30,25 @@ func DeadSubject(service string) string { return "dead." + service }
 // it when the copy is stored. The original stays in its stream until its age
 // ends it, so a full DEAD loses nothing that cannot be found: it is said, and
 // the next messages are not held up.
-func (w *work) bury(ctx context.Context, it *item) error {
-	b, reason := w.bus, events.CleanText(it.dead.Error(), maxReason)
-	log := b.log.With("service", w.c.Service, "stream", w.c.Stream, "subject", it.Subject(),
+func (d *dispatch) bury(ctx context.Context, it *item) error {
+	b, reason := d.bus, events.CleanText(it.dead.Error(), maxReason)
+	log := b.log.With("service", d.c.Service, "stream", d.c.Stream, "subject", it.Subject(),
 		"sequence", it.meta.Sequence.Stream, "reason", reason)
-	_, err := b.put(ctx, deadLetter(w.c, it, reason))
+	_, err := b.put(ctx, deadLetter(d.c, it, reason))
 	switch {
 	case err == nil:
 		log.Error("message goes to the dead letters")
-		b.metrics.dead.WithLabelValues(w.c.Service, "stored").Inc()
+		b.metrics.dead.WithLabelValues(d.c.Service, "stored").Inc()
 	case errors.Is(err, ErrFull):
 		log.Error("message is given up on and DEAD is full: it stays in its stream alone", "err", err)
-		b.metrics.dead.WithLabelValues(w.c.Service, "full").Inc()
+		b.metrics.dead.WithLabelValues(d.c.Service, "full").Inc()
 	default:
 		if ctx.Err() == nil {
 			log.Warn("dead letter is not stored, will retry", "err", err)
 		}
 		return fmt.Errorf("dead letter: %w", err)
 	}
-	w.count("dead")
+	d.count("dead")
 	if err := it.TermWithReason(reason); err != nil {
 		log.Debug("message is not terminated", "err", err) // it comes again and is buried again, as a duplicate
 	}

@@ -17,7 +17,7 @@ import (
 // An error means that not everything was passed on; start over.
 func (b *Bus) Each(ctx context.Context, stream, filter string, from uint64, lastPerSubject bool, fn func(Message) error) error {
 	if !lastPerSubject {
-		return b.pages(ctx, stream, filter, from, fn)
+		return b.batches(ctx, stream, filter, from, fn)
 	}
 	created, err := b.created(ctx, stream)
 	if err != nil {

@@ -206,7 +206,7 @@ func TestAServerThatIsCutOffFromItsClusterIsLeftForAnotherOne(t *testing.T) {
 	other.Bus(t)
 	url := other.ClientURL()
 	other.Stop() // so that the other one comes first
-	b, err := bus.Connect(bus.Options{Name: "test", URL: cut.ClientURL() + "," + url})
+	b, err := bus.Connect(t.Context(), bus.Options{Name: "test", URL: cut.ClientURL() + "," + url})
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	require.Error(t, b.Ready())

@@ -41,7 +41,7 @@ func (b *Bus) Provision(ctx context.Context, replicas int) error {
 			return fmt.Errorf("provision consumer %s of %s: %w", d.config.Durable, d.stream, err)
 		}
 	}
-	if err := b.copied(ctx, replicas); err != nil {
+	if err := b.replicated(ctx, replicas); err != nil {
 		return fmt.Errorf("provision: %w", err)
 	}
 	b.replicas.Store(int32(replicas))

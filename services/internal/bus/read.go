@@ -70,7 +70,7 @@ func (b *Bus) History(ctx context.Context, stream, filter string, limit int) ([]
 	}
 	var ring []Message
 	next := 0
-	err := b.pages(ctx, stream, filter, 1, func(m Message) error {
+	err := b.batches(ctx, stream, filter, 1, func(m Message) error {
 		if len(ring) < limit {
 			ring = append(ring, m)
 			return nil

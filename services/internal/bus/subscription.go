@@ -51,8 +51,8 @@ func (s subscription) run(ctx context.Context, b *Bus, fn func(delivered) error)
 	// A lost connection ends it at once: the consumer may be gone with the server.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	call := b.calls.add("$JS.API.CONSUMER.MSG.NEXT."+s.stream+"."+info.Name, cancel)
-	defer b.calls.remove(call)
+	request := b.requests.add("$JS.API.CONSUMER.MSG.NEXT."+s.stream+"."+info.Name, cancel)
+	defer b.requests.remove(request)
 
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(ephemeralPull),
 		jetstream.PullHeartbeat(ephemeralHeartbeat), jetstream.PullExpiry(4*ephemeralHeartbeat))

@@ -40,7 +40,7 @@ func shipped(t *testing.T) func(user string) *bus.Bus {
 	require.True(t, s.ReadyForConnections(20*time.Second))
 
 	return func(user string) *bus.Bus {
-		b, err := bus.Connect(bus.Options{URL: s.ClientURL(), Name: user, User: user, Password: "secret"})
+		b, err := bus.Connect(t.Context(), bus.Options{URL: s.ClientURL(), Name: user, User: user, Password: "secret"})
 		require.NoError(t, err)
 		t.Cleanup(b.Close)
 		return b

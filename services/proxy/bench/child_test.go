@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
@@ -105,7 +106,7 @@ func runUpstream() {
 
 func runAuthwatch() {
 	quiet := slog.New(slog.DiscardHandler)
-	b, err := bus.Connect(bus.Options{URL: os.Getenv("BENCH_NATS"), Name: "bench", Log: quiet})
+	b, err := bus.Connect(context.Background(), bus.Options{URL: os.Getenv("BENCH_NATS"), Name: "bench", Log: quiet})
 	if err != nil {
 		panic(err)
 	}

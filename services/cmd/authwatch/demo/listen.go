@@ -9,7 +9,7 @@ import (
 
 // listenTo subscribes to the broker over TCP, as any other program could.
 func (d *demo) listenTo(ctx context.Context) {
-	b, err := bus.Connect(bus.Options{URL: "nats://" + d.addresses.NATS, Name: "demo"})
+	b, err := bus.Connect(ctx, bus.Options{URL: "nats://" + d.addresses.NATS, Name: "demo"})
 	if err != nil {
 		d.tell(moment{kind: failed, text: err.Error()})
 		return

@@ -115,7 +115,7 @@ func (s *Server) Connect(t testing.TB, opts ...func(*bus.Options)) *bus.Bus {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	b, err := bus.Connect(o)
+	b, err := bus.Connect(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	return b

@@ -12,14 +12,14 @@ import (
 
 // A page is read with one request (JetStream ADR-31, batch).
 const (
-	pageMessages = 8192
-	pageBytes    = 16 << 20
+	batchMessages = 8192
+	batchBytes    = 16 << 20
 )
 
-// pages passes every event on a filter from a sequence on to fn, in order.
-func (b *Bus) pages(ctx context.Context, stream, filter string, from uint64, fn func(Message) error) error {
+// batches passes every event on a filter from a sequence on to fn, in order.
+func (b *Bus) batches(ctx context.Context, stream, filter string, from uint64, fn func(Message) error) error {
 	for from = max(from, 1); ; {
-		raw, more, err := b.page(ctx, stream, filter, from)
+		raw, more, err := b.batchGet(ctx, stream, filter, from)
 		if err != nil {
 			return fmt.Errorf("read %s %s: %w", stream, filter, ignore(err, ErrNotFound))
 		}
@@ -49,9 +49,9 @@ func (b *Bus) pages(ctx context.Context, stream, filter string, from uint64, fn 
 	}
 }
 
-// page returns the raw messages of one request and whether there are more.
-func (b *Bus) page(ctx context.Context, stream, filter string, from uint64) (raw []*nats.Msg, more bool, err error) {
-	body, err := json.Marshal(get{Next: filter, Sequence: from, Batch: pageMessages, MaxBytes: pageBytes})
+// batchGet returns the raw messages of one request and whether there are more.
+func (b *Bus) batchGet(ctx context.Context, stream, filter string, from uint64) (raw []*nats.Msg, more bool, err error) {
+	body, err := json.Marshal(get{Next: filter, Sequence: from, Batch: batchMessages, MaxBytes: batchBytes})
 	if err != nil {
 		return nil, false, err
 	}

@@ -8,16 +8,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-const copiesInterval = 200 * time.Millisecond
+const replicasInterval = 200 * time.Millisecond
 
-// copied waits, for as long as one attempt may take, until a majority of the
+// replicated waits, for as long as one attempt may take, until a majority of the
 // copies of every stream and durable is complete and their members are settled:
 // from then on the loss of one server loses nothing and stops nothing.
-func (b *Bus) copied(ctx context.Context, replicas int) error {
+func (b *Bus) replicated(ctx context.Context, replicas int) error {
 	if replicas == 1 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	names := []string{}
 	for _, cfg := range streams(replicas) {
@@ -27,7 +27,7 @@ func (b *Bus) copied(ctx context.Context, replicas int) error {
 		names = append(names, "KV_"+cfg.Bucket)
 	}
 	for _, name := range names {
-		err := b.awaitCopies(ctx, replicas, "$JS.API.STREAM.INFO."+name, func(ctx context.Context) (*jetstream.ClusterInfo, error) {
+		err := b.awaitReplicas(ctx, replicas, "$JS.API.STREAM.INFO."+name, func(ctx context.Context) (*jetstream.ClusterInfo, error) {
 			s, err := b.js.Stream(ctx, name)
 			if err != nil {
 				return nil, err
@@ -39,7 +39,7 @@ func (b *Bus) copied(ctx context.Context, replicas int) error {
 		}
 	}
 	for _, d := range durables() {
-		err := b.awaitCopies(ctx, replicas, "$JS.API.CONSUMER.INFO.>", func(ctx context.Context) (*jetstream.ClusterInfo, error) {
+		err := b.awaitReplicas(ctx, replicas, "$JS.API.CONSUMER.INFO.>", func(ctx context.Context) (*jetstream.ClusterInfo, error) {
 			c, err := b.js.Consumer(ctx, d.stream, d.config.Durable)
 			if err != nil {
 				return nil, err
@@ -53,7 +53,7 @@ func (b *Bus) copied(ctx context.Context, replicas int) error {
 	return nil
 }
 
-func (b *Bus) awaitCopies(ctx context.Context, replicas int, subject string, info func(context.Context) (*jetstream.ClusterInfo, error)) error {
+func (b *Bus) awaitReplicas(ctx context.Context, replicas int, subject string, info func(context.Context) (*jetstream.ClusterInfo, error)) error {
 	for {
 		var cluster *jetstream.ClusterInfo
 		err := b.do(ctx, subject, func(ctx context.Context) (err error) {
@@ -70,7 +70,7 @@ func (b *Bus) awaitCopies(ctx context.Context, replicas int, subject string, inf
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %d of %d are complete%s", ErrUnavailable, have, replicas, moving)
-		case <-time.After(copiesInterval):
+		case <-time.After(replicasInterval):
 		}
 	}
 }

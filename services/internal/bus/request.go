@@ -12,92 +12,92 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// callTimeout bounds one attempt of anything. A leader change takes 5 to 8 s:
+// requestTimeout bounds one attempt of anything. A leader change takes 5 to 8 s:
 // the caller tries again.
-const callTimeout = 5 * time.Second
+const requestTimeout = 5 * time.Second
 
 var (
 	errDisconnected = errors.New("the connection was lost")
 	errDenied       = errors.New("no permission")
 )
 
-// calls are the requests under way. The server answers a denied publish with an
+// openRequests are the requests under way. The server answers a denied publish with an
 // error that belongs to no request, so the request would wait for its timeout:
 // here it is found by its subject and fails with the true reason.
-type calls struct {
+type openRequests struct {
 	mu    sync.Mutex
-	open  map[*call]struct{}
+	open  map[*openRequest]struct{}
 	inbox error // why no reply can arrive, until the next connection
 }
 
-type call struct {
+type openRequest struct {
 	subject string // ending in ">": a prefix
 	cancel  context.CancelCauseFunc
 }
 
-func (c *call) is(subject string) bool {
-	if prefix, ok := strings.CutSuffix(c.subject, ">"); ok {
+func (r *openRequest) is(subject string) bool {
+	if prefix, ok := strings.CutSuffix(r.subject, ">"); ok {
 		return strings.HasPrefix(subject, prefix)
 	}
-	return c.subject == subject
+	return r.subject == subject
 }
 
-func (cs *calls) add(subject string, cancel context.CancelCauseFunc) *call {
-	c := &call{subject: subject, cancel: cancel}
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if cs.inbox != nil {
-		cancel(cs.inbox)
-		return c
+func (rs *openRequests) add(subject string, cancel context.CancelCauseFunc) *openRequest {
+	r := &openRequest{subject: subject, cancel: cancel}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.inbox != nil {
+		cancel(rs.inbox)
+		return r
 	}
-	if cs.open == nil {
-		cs.open = map[*call]struct{}{}
+	if rs.open == nil {
+		rs.open = map[*openRequest]struct{}{}
 	}
-	cs.open[c] = struct{}{}
-	return c
+	rs.open[r] = struct{}{}
+	return r
 }
 
-func (cs *calls) remove(c *call) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	delete(cs.open, c)
+func (rs *openRequests) remove(r *openRequest) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.open, r)
 }
 
-func (cs *calls) connected() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.inbox = nil
+func (rs *openRequests) connected() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.inbox = nil
 }
 
-// disconnected ends every call: its request or its reply went with the connection.
-func (cs *calls) disconnected() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	for c := range cs.open {
-		c.cancel(fmt.Errorf("%w: %w", ErrUnavailable, errDisconnected))
+// disconnected ends every request: it or its reply went with the connection.
+func (rs *openRequests) disconnected() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for r := range rs.open {
+		r.cancel(fmt.Errorf("%w: %w", ErrUnavailable, errDisconnected))
 	}
 }
 
 var violation = regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to "([^"]+)"`)
 
-// denied ends the calls that the server refused. Without a subscription to its
-// inbox no call can be answered at all.
-func (cs *calls) denied(err error) {
+// denied ends the requests that the server refused. Without a subscription to its
+// inbox none can be answered at all.
+func (rs *openRequests) denied(err error) {
 	m := violation.FindStringSubmatch(err.Error())
 	if m == nil {
 		return
 	}
 	verb := map[string]string{"Publish": "publish on", "Subscription": "subscribe to"}[m[1]]
 	refused := fmt.Errorf("%w: %w to %s %s", ErrRefused, errDenied, verb, m[2])
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
 	inbox := m[1] == "Subscription" && strings.HasPrefix(m[2], "_INBOX")
 	if inbox {
-		cs.inbox = refused
+		rs.inbox = refused
 	}
-	for c := range cs.open {
-		if inbox || c.is(m[2]) {
-			c.cancel(refused)
+	for r := range rs.open {
+		if inbox || r.is(m[2]) {
+			r.cancel(refused)
 		}
 	}
 }
@@ -114,10 +114,10 @@ func (b *Bus) do(ctx context.Context, subject string, fn func(context.Context) e
 	}
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timed, stop := context.WithTimeout(own, callTimeout)
+	timed, stop := context.WithTimeout(own, requestTimeout)
 	defer stop()
-	c := b.calls.add(subject, cancel)
-	defer b.calls.remove(c)
+	r := b.requests.add(subject, cancel)
+	defer b.requests.remove(r)
 	err := fn(timed)
 	if err == nil {
 		return nil
