@@ -39,10 +39,9 @@ type Record struct {
 	Status   Status            `json:"status"`
 	Previous Status            `json:"previous,omitempty"` // the status before this one, never equal to it
 	Since    time.Time         `json:"since"`              // when Status began, by the broker's clock
-	// Reason is the machine-readable cause of Status: an OAuth error code
-	// ("invalid_token"), "bare_401", "other_scheme", one of the Problem
-	// constants, "missing", "expires_soon". Absent when nothing is wrong. While a
-	// new credential waits for its verdict (unverified), it is the open incident's.
+	// Reason is the machine-readable cause of Status: one of the Reason or Problem
+	// constants, or the upstream's error code. Absent when nothing is wrong. While
+	// a new credential is unverified, it is the open incident's.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"` // for people: what happened and what to do
 	// Incident is the id of the open incident, a ULID: from entering a bad status

@@ -71,18 +71,16 @@ func plain(s string) bool {
 
 func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r <= 0x9f }
 
-// CleanText makes text from outside safe to carry: valid UTF-8, no control
-// characters, no direction overrides, each run of white space one space, at most
-// limit runes.
+// CleanText makes text from outside safe to carry: valid UTF-8 of at most limit
+// runes, without characters that are invisible or change the direction of text.
+// Each run of such characters and of white space becomes one space: what they
+// kept apart, such as the halves of a secret, stays apart.
 func CleanText(s string, limit int) string {
 	var b strings.Builder
 	runes, space := 0, false
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		if isControl(r) || unicode.IsSpace(r) {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
 			space = true
-			continue
-		}
-		if unicode.Is(unicode.Bidi_Control, r) {
 			continue
 		}
 		if space && runes > 0 {

@@ -46,9 +46,9 @@ func rejected(r events.Record, s source) string {
 	}
 	said := plain(c.ErrorDescription)
 	switch r.Reason {
-	case reasonBare401:
+	case events.ReasonBare401:
 		return fmt.Sprintf("the upstream answered %d to %s and did not say why; most often it has expired or was revoked. %s", answer, s.token(), s.replace())
-	case reasonOtherScheme:
+	case events.ReasonOtherScheme:
 		return fmt.Sprintf("the upstream answered %d to %s and asks for %s authentication, which a bearer token cannot satisfy. Check the upstream's URL and what kind of credential it takes.", answer, s.token(), plain(c.Scheme))
 	}
 	why := r.Reason

@@ -34,10 +34,14 @@ func (c *Challenge) Get(name string) string {
 func (c *Challenge) Is(scheme string) bool { return strings.EqualFold(c.Scheme, scheme) }
 
 // code is the OAuth error code, in lower case, where one is given.
-func (c *Challenge) code() string { return strings.ToLower(strings.TrimSpace(c.Get("error"))) }
+func (c *Challenge) code() string { return events.Code(c.Get("error")) }
 
-// Event returns c as events carry it: printable, bounded, without token68.
+// Event returns c as events carry it: printable, bounded, without token68. Nil
+// for a nil c.
 func (c *Challenge) Event() *events.Challenge {
+	if c == nil {
+		return nil
+	}
 	return &events.Challenge{
 		Scheme:           events.CleanText(c.Scheme, 64),
 		Error:            events.CleanText(c.Get("error"), 64),

@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/authwatch/authwatch/events"
@@ -29,21 +28,10 @@ type Answer struct {
 	Challenges []Challenge
 }
 
-// Reasons of a rejection, where the upstream gave no OAuth error code.
-const (
-	ReasonBare401     = "bare_401"     // no challenge, or one that does not say why
-	ReasonOtherScheme = "other_scheme" // the challenge is not for bearer tokens
-)
-
-const (
-	codeInvalidToken      = "invalid_token"
-	codeInsufficientScope = "insufficient_scope"
-)
-
 // Verdict is the judgement on one answer.
 type Verdict struct {
 	Kind      Kind
-	Reason    string     // of Rejected and Forbidden: an OAuth error code or a Reason constant
+	Reason    string     // of Rejected and Forbidden: see [events.Challenge.Reason]
 	Challenge *Challenge // that decided; nil where none did
 	Scopes    []string   // that are missing (Forbidden), where the upstream names them
 }
@@ -63,9 +51,9 @@ func judge(a *Answer) (Verdict, *row) {
 	says := anything
 	if c != nil {
 		switch c.code() {
-		case codeInvalidToken:
+		case events.ReasonInvalidToken:
 			says = invalidToken
-		case codeInsufficientScope:
+		case events.ReasonInsufficientScope:
 			says = insufficientScope
 		}
 	}
@@ -76,7 +64,7 @@ func judge(a *Answer) (Verdict, *row) {
 		}
 		v := Verdict{Kind: r.kind}
 		if v.Kind == Rejected || v.Kind == Forbidden {
-			v.Challenge, v.Reason = c, reason(c)
+			v.Challenge, v.Reason = c, c.Event().Reason()
 		}
 		if v.Kind == Forbidden {
 			v.Scopes = strings.Fields(events.CleanText(c.Get("scope"), 1000))
@@ -93,9 +81,9 @@ func decisive(all []Challenge) *Challenge {
 	rank := func(c *Challenge) int {
 		n := 0
 		switch c.code() {
-		case codeInvalidToken:
+		case events.ReasonInvalidToken:
 			n = 8
-		case codeInsufficientScope:
+		case events.ReasonInsufficientScope:
 			n = 5
 		case "":
 		default:
@@ -113,22 +101,4 @@ func decisive(all []Challenge) *Challenge {
 		}
 	}
 	return best
-}
-
-func reason(c *Challenge) string {
-	switch {
-	case c == nil:
-		return ReasonBare401
-	case !c.Is("Bearer"):
-		return ReasonOtherScheme
-	}
-	// What the upstream made up becomes a reason only if it looks like a code.
-	if code := c.code(); code != "" && len(code) <= 64 && !slices.ContainsFunc([]byte(code), notInCode) {
-		return code
-	}
-	return ReasonBare401
-}
-
-func notInCode(b byte) bool {
-	return (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '_' && b != '-' && b != '.'
 }
