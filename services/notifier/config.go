@@ -9,11 +9,15 @@ import (
 
 // Config is the section "notifier" of the configuration file.
 type Config struct {
-	AdminListen string            `yaml:"admin_listen"`
-	Receivers   []receiver.Config `yaml:"receivers"`
-	Routes      []Route           `yaml:"routes"`
-	SelfTest    SelfTest          `yaml:"self_test"`
-	Heartbeat   Heartbeat         `yaml:"heartbeat"`
+	AdminListen string `yaml:"admin_listen"`
+	// AllowedHosts are Host names that the admin listener answers to, beside the
+	// loopback names and its own.
+	AllowedHosts []string `yaml:"allowed_hosts"`
+
+	Receivers []receiver.Config `yaml:"receivers"`
+	Routes    []Route           `yaml:"routes"`
+	SelfTest  SelfTest          `yaml:"self_test"`
+	Heartbeat Heartbeat         `yaml:"heartbeat"`
 }
 
 // Route says who is told about which workloads. The first one that matches

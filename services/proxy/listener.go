@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 )
 
 // shutdownGrace is for requests under way when a listener closes for good.
@@ -23,7 +23,7 @@ type listener struct {
 }
 
 func (p *Proxy) open(ctx context.Context, addr string, rt *route, l Limits) (*listener, error) {
-	ln, err := config.Listen(ctx, rt.path, addr)
+	ln, err := listen.Open(ctx, rt.path, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/proxy/credential"
-	"github.com/authwatch/authwatch/services/proxy/guard"
 )
 
 // reserved names would hide the paths that are answered at the root of the
@@ -65,7 +65,7 @@ func (c *Config) Validate() []config.Problem {
 }
 
 func (c *Config) checkListen(p *problems, seen map[string]string, path, addr string) {
-	if !checkAddress(p, seen, path, addr) || guard.OnLoopback(addr) {
+	if !checkAddress(p, seen, path, addr) || listen.Loopback(addr) {
 		return
 	}
 	if c.ClientAuth == nil && !c.AllowAnonymousClients {

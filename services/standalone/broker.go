@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/natsd"
 )
 
@@ -49,7 +50,7 @@ func (n *NATS) tryListen(ctx context.Context) error {
 	if n.Listen == "" {
 		return nil
 	}
-	l, err := config.Listen(ctx, "listen", n.Listen)
+	l, err := listen.Open(ctx, "listen", n.Listen)
 	if err != nil {
 		return err
 	}

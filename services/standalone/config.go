@@ -2,12 +2,11 @@ package standalone
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"reflect"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/proxy"
@@ -94,7 +93,7 @@ func (n *NATS) validate() []config.Problem {
 		fail("url", "is missing: user, credentials_file and tls are for a server of its own; logins of the embedded one stand in users")
 	case len(n.Users) > 0 && n.Listen == "":
 		fail("users", "log in from the network; add listen, or remove users")
-	case n.Listen != "" && len(n.Users) == 0 && !loopback(n.Listen):
+	case n.Listen != "" && len(n.Users) == 0 && !listen.Loopback(n.Listen):
 		fail("listen", "others can reach this address; add users, or listen on 127.0.0.1")
 	}
 	for i, u := range n.Users {
@@ -106,15 +105,6 @@ func (n *NATS) validate() []config.Problem {
 		}
 	}
 	return problems
-}
-
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // fixed names the sections that differ and are read at the start only.

@@ -85,9 +85,9 @@ func (a *App) Run(ctx context.Context) error {
 	teller := a.part("notifier", n)
 	front := a.part("proxy", p)
 	components := []process.Component{
-		a.admin("status", a.cfg.Status.AdminListen, broker, recorder),
-		a.admin("notifier", a.cfg.Notifier.AdminListen, broker, teller),
-		a.admin("proxy", a.cfg.Proxy.AdminListen, broker, front),
+		a.admin("status", a.cfg.Status.AdminListen, a.cfg.Status.AllowedHosts, broker, recorder),
+		a.admin("notifier", a.cfg.Notifier.AdminListen, a.cfg.Notifier.AllowedHosts, broker, teller),
+		a.admin("proxy", a.cfg.Proxy.AdminListen, a.cfg.Proxy.AllowedHosts, broker, front),
 		{Name: "tracing", Run: tracer.Run},
 		recorder, teller, front,
 	}
@@ -116,9 +116,9 @@ func (a *App) part(section string, s service) process.Component {
 	}}
 }
 
-func (a *App) admin(section, address string, parts ...process.Component) process.Component {
+func (a *App) admin(section, address string, hosts []string, parts ...process.Component) process.Component {
 	return process.Admin{
-		Path: section + ".admin_listen", Address: address,
+		Path: section + ".admin_listen", Address: address, Hosts: hosts,
 		Registry: a.registry, Log: a.log.With("component", section), Components: parts,
 	}.Component()
 }

@@ -12,8 +12,8 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// AdminListen is where health and metrics are served; the process shell does.
 	AdminListen string `yaml:"admin_listen"`
-	// AllowedHosts are Host names to serve beyond the loopback names when Listen
-	// is a loopback address.
+	// AllowedHosts are Host names that both listeners answer to, beside the loopback
+	// names and their own.
 	AllowedHosts []string `yaml:"allowed_hosts"`
 }
 

@@ -185,6 +185,23 @@ func TestAPIOnlyReads(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, code)
 }
 
+func TestAListenerOnAllAddressesServesNoUnknownNames(t *testing.T) {
+	t.Parallel()
+	s := start(t, natstest.Bus(t), func(o *Options) {
+		o.Config.Listen = "0.0.0.0:0"
+		o.Config.AllowedHosts = []string{"status.example.com"}
+	})
+	for host, want := range map[string]int{
+		"localhost:8081": 200, "10.0.0.1:8081": 200, "status.example.com": 200, "evil.example.com": 403, "127.0.0.1.evil.example.com": 403,
+	} {
+		code, problem := s.getAs(t, host, "/api/v1/workloads")
+		require.Equal(t, want, code, host)
+		if want == http.StatusForbidden {
+			require.Equal(t, "application/problem+json", problem)
+		}
+	}
+}
+
 func TestLoopbackListenerServesLoopbackNamesOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t, natstest.Bus(t), func(o *Options) { o.Config.AllowedHosts = []string{"status.example.com"} })
@@ -193,13 +210,20 @@ func TestLoopbackListenerServesLoopbackNamesOnly(t *testing.T) {
 		"status.example.com": 200, "evil.example.com": 403, "127.0.0.1.evil.example.com": 403, "10.0.0.1:8081": 403,
 	} {
 		for _, path := range []string{"/", "/api/v1/workloads"} {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+path, nil)
-			require.NoError(t, err)
-			req.Host = host
-			res, err := http.DefaultClient.Do(req)
-			require.NoError(t, err)
-			res.Body.Close()
-			require.Equal(t, want, res.StatusCode, "%s%s", host, path)
+			code, _ := s.getAs(t, host, path)
+			require.Equal(t, want, code, "%s%s", host, path)
 		}
 	}
+}
+
+// getAs asks with a Host of its own, and returns the code and the content type.
+func (s running) getAs(t *testing.T, host, path string) (code int, contentType string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+path, http.NoBody)
+	require.NoError(t, err)
+	req.Host = host
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	res.Body.Close()
+	return res.StatusCode, res.Header.Get("Content-Type")
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
-	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/status/api"
 	"github.com/authwatch/authwatch/services/status/page"
@@ -87,7 +87,10 @@ func New(o Options) (*Service, error) {
 	mux.Handle("/api/", front.Handler())
 	mux.Handle("/openapi.yaml", front.Handler())
 	mux.Handle("/", pages.Handler())
-	s.handler = api.CheckHost(o.Config.listen(), o.Config.AllowedHosts, api.Bound(mux))
+	hosts := listen.Hosts{Listen: o.Config.listen(), Allowed: o.Config.AllowedHosts}
+	s.handler = hosts.Handler(api.Bound(mux).ServeHTTP, func(w http.ResponseWriter, _ *http.Request) {
+		api.Problem(w, http.StatusForbidden, "this Host is not served here; add it to status.allowed_hosts")
+	})
 	return s, nil
 }
 
@@ -143,7 +146,7 @@ func (s *Service) Workload(name string) (api.Workload, bool) {
 // Run serves and records until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	s.bus.Needs(events.TypeStatusChanged+".*", events.TypeStatusUpdated+".*", bus.DeadSubject("status"))
-	listener, err := config.Listen(ctx, "listen", s.cfg.listen())
+	listener, err := listen.Open(ctx, "listen", s.cfg.listen())
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return doc.Locate("notifier", s.Run(ctx))
 	}}
 	admin := process.Admin{
-		Path: "notifier.admin_listen", Address: cfg.Notifier.AdminListen,
+		Path: "notifier.admin_listen", Address: cfg.Notifier.AdminListen, Hosts: cfg.Notifier.AllowedHosts,
 		Registry: registry, Log: log, Components: []process.Component{broker, service},
 	}
 	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), spans, service))

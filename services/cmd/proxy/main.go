@@ -43,7 +43,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return doc.Locate("proxy", p.Run(ctx))
 	}}
 	admin := process.Admin{
-		Path: "proxy.admin_listen", Address: cfg.Proxy.AdminListen,
+		Path: "proxy.admin_listen", Address: cfg.Proxy.AdminListen, Hosts: cfg.Proxy.AllowedHosts,
 		Registry: registry, Log: log, Components: []process.Component{broker, service},
 	}
 	reload := process.Watch{File: path, Log: log, Metrics: registry, Changed: func(context.Context) error {

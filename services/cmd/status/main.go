@@ -43,7 +43,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 		return doc.Locate("status", s.Run(ctx))
 	}}
 	admin := process.Admin{
-		Path: "status.admin_listen", Address: cfg.Status.AdminListen,
+		Path: "status.admin_listen", Address: cfg.Status.AdminListen, Hosts: cfg.Status.AllowedHosts,
 		Registry: registry, Log: log, Components: []process.Component{broker, service},
 	}
 	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), spans, service))

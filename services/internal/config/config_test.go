@@ -250,3 +250,10 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestErrorsThatAreNoProblemsOfTheFileStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	d := &config.Document{File: "authwatch.yaml"}
+	require.NoError(t, d.Locate("proxy", nil))
+	require.Equal(t, fs.ErrExist, d.Locate("proxy", fs.ErrExist))
+}

@@ -3,12 +3,12 @@ package natsd
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/authwatch/authwatch/services/internal/listen"
 )
 
 // listen fills in the network side: where, and who may log in. With users,
@@ -21,7 +21,7 @@ func (o Options) listen(options *server.Options) error {
 	if err != nil {
 		return fmt.Errorf("nats.listen %s: %w", o.Listen, err)
 	}
-	if len(o.Users) == 0 && !loopback(host) {
+	if len(o.Users) == 0 && !listen.Loopback(o.Listen) {
 		return fmt.Errorf("nats.listen %s is not loopback: nats.users is required", o.Listen)
 	}
 	options.Host, options.Port = host, port
@@ -78,18 +78,10 @@ func splitHostPort(address string) (host string, port int, err error) {
 	}
 	number, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return "", 0, fmt.Errorf("port %q is no number", text)
+		return "", 0, fmt.Errorf("port %q is not a number", text)
 	}
 	if number == 0 {
 		return host, server.RANDOM_PORT, nil
 	}
 	return host, int(number), nil
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

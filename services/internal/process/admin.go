@@ -12,15 +12,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 )
 
 // Admin is the listener for operators and their machines: /healthz (the process
 // lives), /readyz (it can do its work) and /metrics. It is the first component of
 // a group, so that it answers while others still struggle, and the last to go.
 type Admin struct {
-	Path       string // of the configuration key, for errors: "proxy.admin_listen"
-	Address    string // empty: no listener
+	Path       string   // of the configuration key, for errors: "proxy.admin_listen"
+	Address    string   // empty: no listener
+	Hosts      []string // names it answers to, beside loopback names and its own
 	Registry   *prometheus.Registry
 	Log        *slog.Logger
 	Components []Component // asked by /readyz
@@ -34,7 +35,7 @@ func (a Admin) run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	l, err := config.Listen(ctx, a.Path, a.Address)
+	l, err := listen.Open(ctx, a.Path, a.Address)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,10 @@ func (a Admin) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{Registry: a.Registry}))
-	return mux
+	hosts := listen.Hosts{Listen: a.Address, Allowed: a.Hosts}
+	return hosts.Handler(mux.ServeHTTP, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this Host is not served here; add it to allowed_hosts of the service", http.StatusForbidden)
+	})
 }
 
 // readiness is the body of /readyz.

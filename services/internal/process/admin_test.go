@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/listen"
 )
 
 func get(t *testing.T, url string) (int, string) {
@@ -67,9 +67,26 @@ func TestMetricsTellWhatIsRunning(t *testing.T) {
 	require.Contains(t, body, "\nprocess_open_fds ")
 }
 
+func TestTheAdminListenerAnswersToItsOwnNamesOnly(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(Admin{Address: "0.0.0.0:9081", Hosts: []string{"status"}, Registry: Registry("status"), Log: quiet()}.handler())
+	t.Cleanup(server.Close)
+	for host, want := range map[string]int{
+		"localhost:9081": 200, "127.0.0.1": 200, "10.42.0.7:9081": 200, "status:9081": 200, "evil.example.com": 403,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/metrics", http.NoBody)
+		require.NoError(t, err)
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, want, resp.StatusCode, host)
+	}
+}
+
 func TestAnAdminListenerInUseNamesItsKey(t *testing.T) {
 	t.Parallel()
-	taken, err := config.Listen(t.Context(), "x", "127.0.0.1:0")
+	taken, err := listen.Open(t.Context(), "x", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = taken.Close() })
 	a := Admin{Path: "proxy.admin_listen", Address: taken.Addr().String(), Registry: Registry("proxy"), Log: quiet()}
@@ -110,7 +127,7 @@ func TestHealthcheckAsksTheProcessItself(t *testing.T) {
 
 func TestTheAdminListenerAnswersUntilTheEnd(t *testing.T) {
 	t.Parallel()
-	free, err := config.Listen(t.Context(), "x", "127.0.0.1:0")
+	free, err := listen.Open(t.Context(), "x", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := free.Addr().String()
 	require.NoError(t, free.Close())

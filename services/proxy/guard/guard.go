@@ -4,11 +4,11 @@
 package guard
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/authwatch/authwatch/services/internal/listen"
 )
 
 // Guard checks the requests of one listener.
@@ -46,7 +46,7 @@ type Refusal struct {
 // Proxy-Authorization.
 func (g *Guard) Check(r *http.Request, passthrough bool) *Refusal {
 	switch {
-	case !g.hostAllowed(r.Host):
+	case !g.hosts().Allow(r.Host):
 		return &Refusal{http.StatusForbidden, ReasonHost, "this Host is not served here; add it to proxy.allowed_hosts"}
 	case !g.originAllowed(r.Header["Origin"]):
 		return &Refusal{http.StatusForbidden, ReasonOrigin, "this Origin may not use the proxy; add it to proxy.allowed_origins"}
@@ -59,23 +59,7 @@ func (g *Guard) Check(r *http.Request, passthrough bool) *Refusal {
 	return nil
 }
 
-func (g *Guard) hostAllowed(hostport string) bool {
-	name := hostOf(hostport)
-	if isLoopback(name) {
-		return true
-	}
-	own := hostOf(g.Listen)
-	ip, err := netip.ParseAddr(name)
-	if err == nil && unspecified(own) {
-		// The listener has every address of this machine, and an address cannot
-		// be rebound: that takes a name.
-		return ip.IsValid()
-	}
-	if own != "" && strings.EqualFold(own, name) {
-		return true
-	}
-	return matchAny(g.Hosts, name, hostport)
-}
+func (g *Guard) hosts() listen.Hosts { return listen.Hosts{Listen: g.Listen, Allowed: g.Hosts} }
 
 func (g *Guard) originAllowed(values []string) bool {
 	for _, v := range values {
@@ -96,46 +80,5 @@ func (g *Guard) oneOriginAllowed(origin string) bool {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return false // "null" among them
 	}
-	name := u.Hostname()
-	return isLoopback(name) || (!unspecified(hostOf(g.Listen)) && strings.EqualFold(hostOf(g.Listen), name))
+	return g.hosts().Own(u.Host)
 }
-
-func matchAny(patterns []string, name, hostport string) bool {
-	for _, p := range patterns {
-		if p == "*" || strings.EqualFold(p, name) || strings.EqualFold(p, hostport) {
-			return true
-		}
-		if suffix, ok := strings.CutPrefix(p, "*"); ok && len(name) > len(suffix) &&
-			strings.HasPrefix(suffix, ".") && strings.EqualFold(name[len(name)-len(suffix):], suffix) {
-			return true
-		}
-	}
-	return false
-}
-
-// hostOf returns the host of host, host:port, [v6] or [v6]:port.
-func hostOf(s string) string {
-	if h, _, err := net.SplitHostPort(s); err == nil {
-		s = h
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"), ".")
-}
-
-func isLoopback(name string) bool {
-	if strings.EqualFold(name, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
-func unspecified(host string) bool {
-	if host == "" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsUnspecified()
-}
-
-// OnLoopback reports whether only this machine can reach a listener.
-func OnLoopback(listen string) bool { return isLoopback(hostOf(listen)) }

@@ -1,4 +1,6 @@
-package config
+// Package listen is how every TCP listener is opened, and which Host names it
+// answers to.
+package listen
 
 import (
 	"context"
@@ -6,15 +8,17 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+
+	"github.com/authwatch/authwatch/services/internal/config"
 )
 
-// Listen opens the TCP listener that the value at path, relative to the
-// section, asks for. Its error is a [Problem] that says what to change.
-func Listen(ctx context.Context, path, address string) (net.Listener, error) {
+// Open opens the TCP listener that the value at path, relative to the section,
+// asks for. Its error is a [config.Problem] that says what to change.
+func Open(ctx context.Context, path, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, Problem{Path: path, Text: fmt.Sprintf("cannot listen on %s: %s", address, whyNoListener(err))}
+		return nil, config.Problem{Path: path, Text: fmt.Sprintf("cannot listen on %s: %s", address, whyNoListener(err))}
 	}
 	return l, nil
 }
