@@ -164,7 +164,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		c := w.source.Current()
 		gauge(descUsable, boolean(c.Usable()), w.cfg.Name)
 		gauge(descStale, boolean(c.Stale != ""), w.cfg.Name)
-		gauge(descRejected, boolean(w.watch.rejected()), w.cfg.Name)
+		gauge(descRejected, boolean(w.observer.rejected()), w.cfg.Name)
 		if c.Usable() {
 			gauge(descLoaded, seconds(c.LoadedAt), w.cfg.Name)
 		}

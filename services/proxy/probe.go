@@ -1,13 +1,18 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/proxy/judge"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/probe"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -33,12 +38,12 @@ func (w *workload) probeIdle(ctx context.Context) {
 			continue
 		}
 		rejected := w.probe(ctx)
-		plan.Asked(time.Now(), rejected || w.watch.rejected())
+		plan.Asked(time.Now(), rejected || w.observer.rejected())
 	}
 }
 
 // probe asks once. It returns whether the credential was rejected; that is told
-// to the watch too, which may take its time to believe it.
+// to the observer too, which may take its time to believe it.
 func (w *workload) probe(ctx context.Context) (rejected bool) {
 	s := w.source.Current()
 	if !s.Usable() {
@@ -59,23 +64,37 @@ func (w *workload) probe(ctx context.Context) (rejected bool) {
 		w.news()
 	}
 	w.metrics.verdicts[a.Verdict.Kind].Inc()
-	kinds := map[verdict.Kind]judge.Verdict{
-		verdict.Accepted: judge.Accepted, verdict.Rejected: judge.Rejected, verdict.Forbidden: judge.Forbidden,
-	}
-	kind, ok := kinds[a.Verdict.Kind]
-	if !ok {
+	if a.Verdict.Kind == verdict.Nothing {
 		return false
 	}
-	answer := judge.Answer{
-		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: kind, Scopes: a.Verdict.Scopes,
-		Class:    judge.Class{Method: a.Method, Path: a.Path, MCPMethod: a.RPC},
+	answer := tracker.Answer{
+		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: a.Verdict.Kind, Scopes: a.Verdict.Scopes,
+		Class:    tracker.Class{Method: a.Method, Path: a.Path, MCPMethod: a.RPC},
 		Response: events.Response{Status: a.Status},
 	}
 	if a.Verdict.Challenge != nil {
 		answer.Response.Challenge = a.Verdict.Challenge.Event()
 	}
-	w.watch.answer(answer)
+	w.observer.answer(answer)
 	return a.Verdict.Kind == verdict.Rejected
+}
+
+// ask finds out what the upstream thinks of a token.
+func ask(ctx context.Context, up *forward.Upstream, w *Workload, token config.Secret) probe.Answer {
+	base, err := w.base()
+	if err != nil {
+		return probe.Answer{Err: err}
+	}
+	target := forward.NewTarget(base, "")
+	if w.kind() == KindMCP {
+		return probe.MCP(ctx, up, target.URL("", "", false), token)
+	}
+	var p Probe
+	if w.Probe != nil {
+		p = *w.Probe
+	}
+	path, query, has := strings.Cut(p.Path, "?")
+	return probe.HTTP(ctx, up, cmp.Or(p.Method, http.MethodGet), target.URL(path, query, has), token)
 }
 
 // sleep reports false when ctx ended first.

@@ -4,7 +4,7 @@
 //
 // A request passes guard (may this client use the proxy?), forward (there and
 // back, byte for byte) and verdict (what does the answer say about the
-// credential?). What is worth telling goes through judge (edges, not answers)
+// credential?). What is worth telling goes through tracker (changes, not answers)
 // to the outbox, which publishes beside the requests. None of them waits for
 // the bus.
 package proxy
@@ -25,8 +25,8 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/trace"
-	"github.com/authwatch/authwatch/services/proxy/judge"
 	"github.com/authwatch/authwatch/services/proxy/outbox"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
 // Options are what a proxy needs.
@@ -178,7 +178,7 @@ func (p *Proxy) stopListening(ctx context.Context, r *running) {
 }
 
 // observe takes a fact to the outbox.
-func (p *Proxy) observe(f judge.Fact) {
+func (p *Proxy) observe(f tracker.Fact) {
 	o := f.Observation
 	e, err := events.New(f.Type, p.home.source(), o.Workload, f.At, o)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
-	"github.com/authwatch/authwatch/services/proxy/judge"
 	"github.com/authwatch/authwatch/services/proxy/shield"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -124,18 +124,18 @@ func (x *exchange) Answer(_ *forward.Exchange, resp *http.Response) bool {
 	case verdict.Nothing:
 		return true
 	case verdict.Accepted:
-		if w.watch.settled.Load() == x.snapshot.Generation {
+		if w.observer.settled.Load() == x.snapshot.Generation {
 			return true
 		}
-		x.tell(judge.Accepted, now, resp, v)
+		x.tell(verdict.Accepted, now, resp, v)
 		return true
 	case verdict.Forbidden:
 		x.reason = v.Reason
-		x.tell(judge.Forbidden, now, resp, v)
+		x.tell(verdict.Forbidden, now, resp, v)
 		return true
 	}
 	x.reason = v.Reason
-	x.tell(judge.Rejected, now, resp, v)
+	x.tell(verdict.Rejected, now, resp, v)
 	if !w.shielded {
 		return true
 	}
@@ -154,13 +154,13 @@ func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	return verdict.Judge(a)
 }
 
-// tell reports to the watch. Which class of request it was is only looked up
+// tell reports to the observer. Which class of request it was is only looked up
 // when that matters: it may take parsing the body.
-func (x *exchange) tell(kind judge.Verdict, now time.Time, resp *http.Response, v verdict.Verdict) {
+func (x *exchange) tell(kind verdict.Kind, now time.Time, resp *http.Response, v verdict.Verdict) {
 	w, r := x.w, x.Request
-	a := judge.Answer{
+	a := tracker.Answer{
 		Generation: x.snapshot.Generation, Sent: x.start, At: now, Verdict: kind, Scopes: v.Scopes,
-		Class:       judge.Class{Method: r.Method, Path: events.CleanText(resp.Request.URL.Path, maxPath)},
+		Class:       tracker.Class{Method: r.Method, Path: events.CleanText(resp.Request.URL.Path, maxPath)},
 		Response:    events.Response{Status: resp.StatusCode},
 		TraceParent: r.Header.Get("Traceparent"),
 	}
@@ -175,7 +175,7 @@ func (x *exchange) tell(kind judge.Verdict, now time.Time, resp *http.Response, 
 		a.Class.MCPMethod = events.CleanText(a.Class.MCPMethod, maxMCP)
 		a.MCPName = events.CleanText(a.MCPName, maxMCP)
 	}
-	w.watch.answer(a)
+	w.observer.answer(a)
 }
 
 // What comes from clients is bounded before it goes into an event.
@@ -187,7 +187,7 @@ const (
 // reached keeps track of gateways that answer for an upstream that does not.
 func (x *exchange) reached(status int, now time.Time) {
 	w := x.w
-	if status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout {
+	if isGateway(status) {
 		if w.reach.failed(now, fmt.Sprintf("it answers %d", status)) {
 			w.log.Warn("upstream is unreachable", "status", status)
 			w.news()

@@ -10,12 +10,12 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/trace"
-	"github.com/authwatch/authwatch/services/proxy/judge"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
 // begin records what made an edge, and returns the traceparent that the event
 // carries: that of the client's request where spans are not exported.
-func (p *Proxy) begin(f judge.Fact) string {
+func (p *Proxy) begin(f tracker.Fact) string {
 	s := spanOf(f)
 	s.Own = p.o.Trace.Child(s.Parent)
 	p.o.Trace.Record(s)
@@ -24,7 +24,7 @@ func (p *Proxy) begin(f judge.Fact) string {
 
 // spanOf is the request behind a fact, up to the headers of its answer, or the
 // moment of the fact where there is no request.
-func spanOf(f judge.Fact) trace.Span {
+func spanOf(f tracker.Fact) trace.Span {
 	o := f.Observation
 	s := trace.Span{
 		Name: "observe " + f.Type, Kind: trace.Internal, Start: f.At, End: f.At, Error: o.Problem,

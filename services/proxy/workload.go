@@ -9,7 +9,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
-	"github.com/authwatch/authwatch/services/proxy/judge"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
 // workload is one configured upstream in service. A change of its
@@ -22,7 +22,7 @@ type workload struct {
 	atName   forward.Target     // mounted at /<name>
 	atRoot   forward.Target     // on its own listener
 	source   *credential.Source // nil with passthrough
-	watch    *watch             // nil with passthrough
+	observer *observer          // nil with passthrough
 	reach    reach
 	metrics  workloadMetrics
 	log      *slog.Logger
@@ -31,7 +31,7 @@ type workload struct {
 	used     atomic.Int64 // unix nanoseconds of the last request
 }
 
-func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit func(judge.Fact), news func()) (*workload, error) {
+func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit func(tracker.Fact), news func()) (*workload, error) {
 	base, err := cfg.base()
 	if err != nil {
 		return nil, err
@@ -58,29 +58,29 @@ func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit
 	if cfg.passthrough() {
 		return w, nil
 	}
-	w.watch = &watch{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), emit: emit}
-	w.watch.init(cfg.UnauthorizedAfter)
+	w.observer = &observer{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), emit: emit}
+	w.observer.init(cfg.UnauthorizedAfter)
 	w.source, err = credential.New(cfg.Credential, credential.Options{
 		Log:        w.log,
-		OnChange:   func(_, _ *credential.Snapshot) { w.watch.load(time.Now()) },
-		OnExpiring: func(_ *credential.Snapshot, _ time.Duration) { w.watch.expiring(time.Now()) },
+		OnChange:   func(_, _ *credential.Snapshot) { w.observer.load(time.Now()) },
+		OnExpiring: func(_ *credential.Snapshot, _ time.Duration) { w.observer.expiring(time.Now()) },
 		OnFailure:  func(problem string) { m.failures.WithLabelValues(cfg.Name, problem).Inc() },
 	})
 	if err != nil {
 		return nil, err
 	}
-	w.watch.source = w.source
+	w.observer.source = w.source
 	return w, nil
 }
 
-// run keeps the credential current and the judge going until ctx ends.
+// run keeps the credential current and the observer going until ctx ends.
 func (w *workload) run(ctx context.Context) {
 	if w.source == nil {
 		<-ctx.Done()
 		return
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { w.watch.run(ctx) })
+	wg.Go(func() { w.observer.run(ctx) })
 	wg.Go(func() { w.probeIdle(ctx) })
 	wg.Go(func() {
 		if err := w.source.Run(ctx); err != nil && ctx.Err() == nil {
@@ -116,8 +116,8 @@ const firstLoad = 5 * time.Second
 
 // retire takes w out of service without touching what is under way.
 func (w *workload) retire() {
-	if w.watch != nil {
-		w.watch.retire()
+	if w.observer != nil {
+		w.observer.retire()
 	}
 	w.upstream.CloseIdle()
 }

@@ -77,9 +77,9 @@ func checkWorkload(ctx context.Context, w *proxy.Workload, online bool) (string,
 	if !online {
 		return describeToken(s), nil
 	}
-	outcome, err := proxy.Try(ctx, *w, s.Token)
+	trial, err := proxy.Try(ctx, *w, s.Token)
 	if err != nil {
 		return "cannot be tried", err
 	}
-	return string(outcome.Result) + ": " + outcomeText(outcome), outcomeError(outcome)
+	return trial.Result() + ": " + trialText(trial), trialError(trial)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/process"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 	"github.com/authwatch/authwatch/services/standalone"
 )
 
@@ -50,15 +51,15 @@ service what the workload's probe says, else GET of its upstream.`,
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
-		outcome, err := proxy.Try(c.Context(), *w, s.Token)
+		trial, err := proxy.Try(c.Context(), *w, s.Token)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
-		if err := outcomeError(outcome); err != nil {
+		if err := trialError(trial); err != nil {
 			return &process.ExitError{Code: process.ExitProblem, Err: fmt.Errorf("%s: %w", w.Name, err)}
 		}
 		p := printer(c)
-		p.Line("%s: %s, token %s: %s", w.Name, p.Green(string(outcome.Result)), s.Fingerprint, outcomeText(outcome))
+		p.Line("%s: %s, token %s: %s", w.Name, p.Green(trial.Result()), s.Fingerprint, trialText(trial))
 		return nil
 	}
 	return c
@@ -96,13 +97,13 @@ func describeToken(s *credential.Snapshot) string {
 	return text
 }
 
-// outcomeText is what the upstream said: "POST server/discover answered 200".
-func outcomeText(o proxy.Outcome) string {
-	if o.Status == 0 {
-		return o.Detail
+// trialText is what the upstream said: "POST server/discover answered 200".
+func trialText(t proxy.Trial) string {
+	if t.Status == 0 {
+		return t.Detail
 	}
-	text := fmt.Sprintf("%s answered %d", o.Request, o.Status)
-	if c := o.Challenge; c != nil {
+	text := fmt.Sprintf("%s answered %d", t.Request, t.Status)
+	if c := t.Challenge; c != nil {
 		text += ", " + strings.TrimSpace(c.Scheme+" "+c.Error)
 		if c.ErrorDescription != "" {
 			text += ": " + c.ErrorDescription
@@ -111,13 +112,13 @@ func outcomeText(o proxy.Outcome) string {
 	return terminal.Clean(text)
 }
 
-func outcomeError(o proxy.Outcome) error {
-	if o.Result == proxy.Accepted {
+func trialError(t proxy.Trial) error {
+	if t.Verdict == verdict.Accepted {
 		return nil
 	}
-	text := string(o.Result) + ": " + o.Detail
-	if o.Status != 0 {
-		text += " (" + outcomeText(o) + ")"
+	text := t.Result() + ": " + t.Detail
+	if t.Status != 0 {
+		text += " (" + trialText(t) + ")"
 	}
 	return errors.New(text)
 }

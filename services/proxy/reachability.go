@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -67,6 +68,12 @@ func (r *reach) failed(now time.Time, why string) bool {
 	}
 	r.down, r.why = true, why
 	return !was
+}
+
+// isGateway reports whether a status is that of a gateway which did not reach
+// the upstream behind it.
+func isGateway(status int) bool {
+	return status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout
 }
 
 // why says in a few words, without addresses or URLs of the inside, why there

@@ -1,12 +1,13 @@
-// Package judge turns the answers to a workload's requests into the few facts
-// worth telling: edges, not answers. It is a state machine without clock, I/O
-// or goroutine; times come in with what happened.
-package judge
+// Package tracker follows the verdicts on one workload's credential and turns
+// them into the few facts worth publishing: changes, not answers. It is a state
+// machine without clock, I/O or goroutine; times come in with what happened.
+package tracker
 
 import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
 const (
@@ -43,22 +44,13 @@ type Credential struct {
 	Detail     string
 }
 
-type state int
-
-const (
-	unjudged state = iota
-	accepted
-	rejected
-	missing
-)
-
-// Judge is the state of one workload. It is not safe for concurrent use.
-type Judge struct {
+// Tracker is the state of one workload. It is not safe for concurrent use.
+type Tracker struct {
 	after int64 // consecutive rejections that make an edge
 
 	loaded  bool // a credential was seen
 	cred    Credential
-	state   state
+	verdict verdict.Kind // on cred; Nothing: none yet
 	classes classes
 	run     int64     // rejections since the last acceptance
 	total   int64     // believed rejections of this death
@@ -67,10 +59,10 @@ type Judge struct {
 	lastAny time.Time // when the latest rejection came, believed or not
 	goodAt  time.Time // when the latest acceptance came
 	asked   time.Time // when a re-read was last asked for
-	good    Answer    // the acceptance behind state accepted
+	good    Answer    // the acceptance behind verdict Accepted
 
-	told      state   // what the published edges say about this credential
-	firsts    limiter // of the first verdict on a credential
+	told      verdict.Kind // what the published facts say about cred
+	firsts    limiter      // of the first verdict on a credential
 	changes   limiter
 	loads     limiter
 	forbids   limiter
@@ -80,67 +72,64 @@ type Judge struct {
 	facts     []Fact
 }
 
-// New returns the judge of a workload whose edges take after consecutive
+// New returns the tracker of a workload whose edges take after consecutive
 // rejections (at least 1).
-func New(after int) *Judge {
-	return &Judge{after: int64(max(after, 1)), classes: classes{}}
+func New(after int) *Tracker {
+	return &Tracker{after: int64(max(after, 1)), classes: classes{}}
 }
 
 // Load tells what the source holds now. Everything known about another value
 // is forgotten.
-func (j *Judge) Load(now time.Time, c Credential) {
-	if j.loaded && c.Usable && j.cred.Usable && c.Generation == j.cred.Generation {
-		j.cred.Info.ExpiresAt = c.Info.ExpiresAt
+func (t *Tracker) Load(now time.Time, c Credential) {
+	if t.loaded && c.Usable && t.cred.Usable && c.Generation == t.cred.Generation {
+		t.cred.Info.ExpiresAt = c.Info.ExpiresAt
 		return
 	}
-	if j.loaded && !c.Usable && !j.cred.Usable && c.Problem == j.cred.Problem && c.Detail == j.cred.Detail {
+	if t.loaded && !c.Usable && !t.cred.Usable && c.Problem == t.cred.Problem && c.Detail == t.cred.Detail {
 		return
 	}
-	j.loaded, j.cred = true, c
-	j.state, j.told = unjudged, unjudged
-	if !c.Usable {
-		j.state = missing
-	}
-	clear(j.classes)
-	j.run, j.total, j.first = 0, 0, time.Time{}
-	j.lastAny, j.asked = time.Time{}, time.Time{}
-	j.reassert = time.Time{}
-	j.forbidden = forbidden{}
-	j.newLoad = true
-	j.Tick(now)
+	t.loaded, t.cred = true, c
+	t.verdict, t.told = verdict.Nothing, verdict.Nothing
+	clear(t.classes)
+	t.run, t.total, t.first = 0, 0, time.Time{}
+	t.lastAny, t.asked = time.Time{}, time.Time{}
+	t.reassert = time.Time{}
+	t.forbidden = forbidden{}
+	t.newLoad = true
+	t.Tick(now)
 }
 
 // Expiring tells that the credential is about to expire.
-func (j *Judge) Expiring(now time.Time) {
-	if !j.loaded || !j.cred.Usable {
+func (t *Tracker) Expiring(now time.Time) {
+	if !t.loaded || !t.cred.Usable {
 		return
 	}
-	j.tellLoad(now)
-	j.add(Fact{Type: events.TypeExpiring, At: now, Observation: events.Observation{Credential: j.credential()}})
+	t.tellLoad(now)
+	t.add(Fact{Type: events.TypeExpiring, At: now, Observation: events.Observation{Credential: t.credential()}})
 }
 
 // Settled reports whether acceptances of the current credential change nothing,
 // so that nobody has to tell them.
-func (j *Judge) Settled() (generation uint64, ok bool) {
-	return j.cred.Generation, j.state == accepted && j.told == accepted && len(j.classes) == 0
+func (t *Tracker) Settled() (generation uint64, ok bool) {
+	return t.cred.Generation, t.verdict == verdict.Accepted && t.told == verdict.Accepted && len(t.classes) == 0
 }
 
 // Quiet reports whether nothing is rejected or suspected.
-func (j *Judge) Quiet() bool { return len(j.classes) == 0 }
+func (t *Tracker) Quiet() bool { return len(t.classes) == 0 }
 
 // Rejected reports whether the current credential is believed dead.
-func (j *Judge) Rejected() bool { return j.state == rejected }
+func (t *Tracker) Rejected() bool { return t.verdict == verdict.Rejected }
 
 // Take returns the facts since the last call, in order.
-func (j *Judge) Take() []Fact {
-	f := j.facts
-	j.facts = nil
+func (t *Tracker) Take() []Fact {
+	f := t.facts
+	t.facts = nil
 	return f
 }
 
-func (j *Judge) add(f Fact) { j.facts = append(j.facts, f) }
+func (t *Tracker) add(f Fact) { t.facts = append(t.facts, f) }
 
-func (j *Judge) credential() *events.Credential {
-	c := j.cred.Info
+func (t *Tracker) credential() *events.Credential {
+	c := t.cred.Info
 	return &c
 }

@@ -1,4 +1,4 @@
-package judge_test
+package tracker_test
 
 import (
 	"fmt"
@@ -10,36 +10,37 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/proxy/judge"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// court is a judge with a clock and a source that always confirms.
-type court struct {
-	*judge.Judge
+// life is a tracker with a clock and a source that always confirms.
+type life struct {
+	*tracker.Tracker
 	t   require.TestingT
 	now time.Time
 	gen uint64
-	out []judge.Fact
+	out []tracker.Fact
 }
 
 var day = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-func newCourt(t require.TestingT, after int) *court {
-	c := &court{Judge: judge.New(after), t: t, now: day, gen: 1}
+func newLife(t require.TestingT, after int) *life {
+	c := &life{Tracker: tracker.New(after), t: t, now: day, gen: 1}
 	c.load(1)
 	return c
 }
 
-func (c *court) load(gen uint64) {
+func (c *life) load(gen uint64) {
 	c.gen = gen
-	c.Load(c.now, judge.Credential{Generation: gen, Usable: true, Info: events.Credential{Fingerprint: fmt.Sprint(gen)}})
+	c.Load(c.now, tracker.Credential{Generation: gen, Usable: true, Info: events.Credential{Fingerprint: fmt.Sprint(gen)}})
 	c.take()
 }
 
-func (c *court) take() { c.out = append(c.out, c.Take()...) }
+func (c *life) take() { c.out = append(c.out, c.Take()...) }
 
 // pass lets time go by, in steps, and does what is due.
-func (c *court) pass(d time.Duration) {
+func (c *life) pass(d time.Duration) {
 	end := c.now.Add(d)
 	for {
 		next := c.Next()
@@ -58,25 +59,27 @@ func (c *court) pass(d time.Duration) {
 	c.take()
 }
 
-func class(rpc string) judge.Class { return judge.Class{Method: "POST", Path: "/mcp", MCPMethod: rpc} }
+func class(rpc string) tracker.Class {
+	return tracker.Class{Method: "POST", Path: "/mcp", MCPMethod: rpc}
+}
 
-func (c *court) answer(v judge.Verdict, rpc string) (reread bool) {
+func (c *life) answer(v verdict.Kind, rpc string) (reread bool) {
 	c.now = c.now.Add(time.Millisecond)
-	again := c.Answer(judge.Answer{Generation: c.gen, Sent: c.now, At: c.now, Verdict: v, Class: class(rpc), Response: events.Response{Status: 401}})
+	again := c.Observe(tracker.Answer{Generation: c.gen, Sent: c.now, At: c.now, Verdict: v, Class: class(rpc), Response: events.Response{Status: 401}})
 	c.take()
 	return again
 }
 
-func (c *court) accept(rpc string) { c.answer(judge.Accepted, rpc) }
+func (c *life) accept(rpc string) { c.answer(verdict.Accepted, rpc) }
 
 // reject is a rejection that the source confirms.
-func (c *court) reject(rpc string) {
-	c.answer(judge.Rejected, rpc)
+func (c *life) reject(rpc string) {
+	c.answer(verdict.Rejected, rpc)
 	c.Confirm(c.now, c.gen)
 	c.take()
 }
 
-func (c *court) said(types ...string) {
+func (c *life) said(types ...string) {
 	got := []string{}
 	for _, f := range c.out {
 		got = append(got, strings.TrimPrefix(f.Type, "auth."))
@@ -84,11 +87,11 @@ func (c *court) said(types ...string) {
 	require.Equal(c.t, types, got)
 }
 
-func (c *court) last() judge.Fact { return c.out[len(c.out)-1] }
+func (c *life) last() tracker.Fact { return c.out[len(c.out)-1] }
 
 func TestOnlyEdgesAreTold(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	for range 10 {
 		c.accept("tools/call")
 	}
@@ -104,8 +107,8 @@ func TestOnlyEdgesAreTold(t *testing.T) {
 
 func TestARejectionIsNotBelievedUntilTheSourceWasReadAgain(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
-	require.True(t, c.answer(judge.Rejected, "a"))
+	c := newLife(t, 1)
+	require.True(t, c.answer(verdict.Rejected, "a"))
 	c.said("loaded")
 	c.load(2)
 	c.Confirm(c.now, 1)
@@ -117,11 +120,11 @@ func TestARejectionIsNotBelievedUntilTheSourceWasReadAgain(t *testing.T) {
 
 func TestAnswersToAnOlderCredentialSayNothing(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	c.load(2)
-	for _, v := range []judge.Verdict{judge.Rejected, judge.Accepted, judge.Forbidden} {
-		require.False(t, c.Answer(judge.Answer{Generation: 1, Sent: c.now, At: c.now, Verdict: v, Class: class("a")}))
+	for _, v := range []verdict.Kind{verdict.Rejected, verdict.Accepted, verdict.Forbidden} {
+		require.False(t, c.Observe(tracker.Answer{Generation: 1, Sent: c.now, At: c.now, Verdict: v, Class: class("a")}))
 	}
 	c.Confirm(c.now, 1)
 	c.pass(2 * time.Second)
@@ -130,7 +133,7 @@ func TestAnswersToAnOlderCredentialSayNothing(t *testing.T) {
 
 func TestSeveralRejectionsInARowCanBeAskedFor(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 3)
+	c := newLife(t, 3)
 	c.accept("a")
 	c.reject("a")
 	c.reject("a")
@@ -143,7 +146,7 @@ func TestSeveralRejectionsInARowCanBeAskedFor(t *testing.T) {
 	require.Equal(t, int64(3), c.last().Observation.Rejections)
 
 	// Of different classes, when nothing else is accepted in between.
-	c = newCourt(t, 3)
+	c = newLife(t, 3)
 	c.accept("a")
 	c.reject("a")
 	c.reject("b")
@@ -151,7 +154,7 @@ func TestSeveralRejectionsInARowCanBeAskedFor(t *testing.T) {
 	c.said("loaded", "authorized", "unauthorized")
 
 	// Of one class, although others are.
-	c = newCourt(t, 3)
+	c = newLife(t, 3)
 	for range 3 {
 		c.accept("a")
 		c.reject("b")
@@ -161,7 +164,7 @@ func TestSeveralRejectionsInARowCanBeAskedFor(t *testing.T) {
 
 func TestASuccessHealsItsOwnClassOnly(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("tools/list")
 	c.reject("tools/call")
 	c.pass(2 * time.Second)
@@ -174,7 +177,7 @@ func TestASuccessHealsItsOwnClassOnly(t *testing.T) {
 
 func TestWhatDiedTogetherHealsTogether(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("tools/list")
 	c.reject("tools/list")
 	c.reject("tools/call")
@@ -190,11 +193,11 @@ func TestWhatDiedTogetherHealsTogether(t *testing.T) {
 
 func TestAnAnswerToARequestFromBeforeARejectionHealsNothing(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	before := c.now
 	c.reject("a")
-	c.Answer(judge.Answer{Generation: 1, Sent: before, At: c.now.Add(time.Millisecond), Verdict: judge.Accepted, Class: class("a")})
+	c.Observe(tracker.Answer{Generation: 1, Sent: before, At: c.now.Add(time.Millisecond), Verdict: verdict.Accepted, Class: class("a")})
 	c.pass(2 * time.Second)
 	c.said("loaded", "authorized", "unauthorized")
 	require.True(t, c.Rejected())
@@ -202,7 +205,7 @@ func TestAnAnswerToARequestFromBeforeARejectionHealsNothing(t *testing.T) {
 
 func TestARejectedClassThatNobodyTriesIsForgotten(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	c.reject("b")
 	c.pass(time.Minute)
@@ -216,7 +219,7 @@ func TestARejectedClassThatNobodyTriesIsForgotten(t *testing.T) {
 
 func TestARejectedClassIsNotForgottenWhileNothingWorks(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	c.reject("a")
 	c.pass(time.Hour)
@@ -225,7 +228,7 @@ func TestARejectedClassIsNotForgottenWhileNothingWorks(t *testing.T) {
 
 func TestABadStateIsSaidAgain(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.reject("a")
 	c.reject("a")
 	c.pass(11 * time.Minute)
@@ -236,8 +239,8 @@ func TestABadStateIsSaidAgain(t *testing.T) {
 	require.Zero(t, c.last().Behind, "no request led to it")
 	require.Equal(t, int64(2), c.last().Observation.Rejections)
 
-	m := &court{Judge: judge.New(1), t: t, now: day}
-	m.Load(m.now, judge.Credential{Problem: "empty", Detail: "it is empty"})
+	m := &life{Tracker: tracker.New(1), t: t, now: day}
+	m.Load(m.now, tracker.Credential{Problem: "empty", Detail: "it is empty"})
 	m.take()
 	m.pass(6 * time.Minute)
 	m.said("missing", "missing")
@@ -247,7 +250,7 @@ func TestABadStateIsSaidAgain(t *testing.T) {
 
 func TestFlappingIsToldOnceASecondAndEndsWithTheTruth(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	for range 1000 {
 		c.reject("a")
@@ -263,7 +266,7 @@ func TestFlappingIsToldOnceASecondAndEndsWithTheTruth(t *testing.T) {
 
 func TestACredentialIsMentionedBeforeItsVerdict(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	c.load(2)
 	c.load(3)
@@ -275,16 +278,16 @@ func TestACredentialIsMentionedBeforeItsVerdict(t *testing.T) {
 
 func TestLackOfScopeChangesNothingAndIsNotRepeated(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	c.accept("a")
 	for range 5 {
-		c.answer(judge.Forbidden, "b")
+		c.answer(verdict.Forbidden, "b")
 	}
 	c.pass(10 * time.Second)
 	c.said("loaded", "authorized", "forbidden")
 	require.False(t, c.Rejected())
 	for i := range 500 {
-		c.answer(judge.Forbidden, fmt.Sprint(i))
+		c.answer(verdict.Forbidden, fmt.Sprint(i))
 	}
 	c.pass(5 * time.Second)
 	require.Less(t, len(c.out), 12)
@@ -292,7 +295,7 @@ func TestLackOfScopeChangesNothingAndIsNotRepeated(t *testing.T) {
 
 func TestClassesOfRequestsAreBounded(t *testing.T) {
 	t.Parallel()
-	c := newCourt(t, 1)
+	c := newLife(t, 1)
 	for i := range 10000 {
 		c.reject(fmt.Sprint(i))
 	}
@@ -306,7 +309,7 @@ func TestClassesOfRequestsAreBounded(t *testing.T) {
 func TestTheLastWordIsTrueAfterAnyHistory(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		c := newCourt(t, rapid.IntRange(1, 3).Draw(t, "after"))
+		c := newLife(t, rapid.IntRange(1, 3).Draw(t, "after"))
 		pending := false
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			rpc := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "class")
@@ -314,7 +317,7 @@ func TestTheLastWordIsTrueAfterAnyHistory(t *testing.T) {
 			case 0, 1:
 				c.accept(rpc)
 			case 2, 3:
-				pending = c.answer(judge.Rejected, rpc) || pending
+				pending = c.answer(verdict.Rejected, rpc) || pending
 			case 4:
 				if pending {
 					c.Confirm(c.now, c.gen)

@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/proxy/forward"
+	"github.com/authwatch/authwatch/services/proxy/probe"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
+)
+
+// Trial is what an upstream said to a token.
+type Trial struct {
+	// Verdict on the token; Nothing if the answer does not say.
+	Verdict verdict.Kind
+	// Unreachable: there was no answer, or that of a gateway.
+	Unreachable bool
+	// Request is what was asked: "POST server/discover".
+	Request string
+	Status  int    // of the answer; 0 without one
+	Reason  string // of a rejection: an OAuth error code, "bare_401", "other_scheme"
+	// Challenge is the upstream's text: bounded and printable, otherwise untrusted.
+	Challenge *events.Challenge
+	Detail    string // in words
+}
+
+// Result names the verdict for people.
+func (t Trial) Result() string {
+	switch {
+	case t.Unreachable:
+		return "unreachable"
+	case t.Verdict == verdict.Nothing:
+		return "unclear"
+	}
+	return t.Verdict.String()
+}
+
+// Try asks a workload's upstream what it thinks of token, without a running
+// proxy and without an event. The error says that the workload or the token
+// cannot be tried at all.
+func Try(ctx context.Context, w Workload, token config.Secret) (Trial, error) {
+	base, err := w.base()
+	if err != nil {
+		return Trial{}, err
+	}
+	if problem, detail := credential.Check(token.Reveal()); problem != "" {
+		return Trial{}, fmt.Errorf("the token is %s: %s", problem, detail)
+	}
+	opts := forward.Options{URL: base, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer()}
+	if w.CAFile != "" {
+		if opts.RootCAs, err = loadRoots(w.CAFile); err != nil {
+			return Trial{}, err
+		}
+	}
+	up := forward.New(opts)
+	defer up.CloseIdle()
+	return trialOf(ask(ctx, up, &w, token)), nil
+}
+
+func trialOf(a probe.Answer) Trial {
+	t := Trial{Verdict: a.Verdict.Kind, Request: a.Request(), Status: a.Status, Reason: a.Verdict.Reason}
+	if a.Verdict.Challenge != nil {
+		t.Challenge = a.Verdict.Challenge.Event()
+	}
+	switch {
+	case a.Err != nil:
+		t.Unreachable, t.Detail = true, why(a.Err)
+	case t.Verdict == verdict.Accepted:
+		t.Detail = "the upstream accepts the token"
+	case t.Verdict == verdict.Rejected:
+		t.Detail = "the upstream rejects the token: " + t.Reason
+	case t.Verdict == verdict.Forbidden:
+		t.Detail = "the token is valid but lacks scope"
+	case isGateway(a.Status):
+		t.Unreachable, t.Detail = true, fmt.Sprintf("a gateway answered %d instead of the upstream", a.Status)
+	default:
+		t.Detail = fmt.Sprintf("status %d says nothing about the token", a.Status)
+	}
+	return t
+}
