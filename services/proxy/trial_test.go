@@ -64,7 +64,7 @@ func TestATrialOfAnUpstreamThatIsAwaySaysSo(t *testing.T) {
 	s.Close()
 	got, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: proxy.KindMCP, Upstream: s.URL + "/?secret=canary"}, "the-token")
 	require.NoError(t, err)
-	require.Equal(t, "unreachable", got.Result)
+	require.Equal(t, "unreachable", got.Result())
 	require.Zero(t, got.Status)
 	require.NotContains(t, got.Detail, "canary")
 }
