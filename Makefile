@@ -37,6 +37,10 @@ run: ## watch a token die and come back: a whole authwatch in one process
 test: ## every test, in its short form
 	go test -count=1 work # some read files of other modules, which the test cache does not see
 
+.PHONY: truth
+truth: ## the corpus of histories: precision, recall and delay, beside two simple rules
+	go test -count=1 -tags truth -run TestTheCorpus -v ./services/proxy | grep -v -e '^=== ' -e '^ *--- PASS'
+
 .PHONY: race
 race: ## every test under the race detector
 	go test -race work

@@ -1,8 +1,10 @@
 package forward
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -16,6 +18,8 @@ type Options struct {
 	ConnectTimeout time.Duration // TCP and, again, TLS
 	HeaderTimeout  time.Duration // from the end of the request to the answer's headers
 	MaxBody        int64         // of a request; 0: any size
+	// Dial replaces the way to the network; nil: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Upstream forwards to one server and pools the connections to it.
@@ -36,7 +40,7 @@ const connBuffer = 2 << 10
 func New(o Options) *Upstream {
 	t := &http.Transport{
 		Proxy:                 egress(o.URL),
-		DialContext:           dialer(o.ConnectTimeout),
+		DialContext:           dialer(o),
 		TLSHandshakeTimeout:   o.ConnectTimeout,
 		ResponseHeaderTimeout: o.HeaderTimeout,
 		ExpectContinueTimeout: time.Second,
