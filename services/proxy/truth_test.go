@@ -22,7 +22,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy/corpus"
 	"github.com/authwatch/authwatch/services/proxy/forward"
-	"github.com/authwatch/authwatch/services/proxy/judge"
+	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
 // TestTheCorpus plays every history through a workload, over HTTP on connections
@@ -130,7 +130,7 @@ func (g *gateway) start() {
 	synctest.Wait()
 }
 
-func (g *gateway) hear(f judge.Fact) {
+func (g *gateway) hear(f tracker.Fact) {
 	s := corpus.Said{At: f.At}
 	switch f.Type {
 	case events.TypeAuthorized:
@@ -171,7 +171,7 @@ func (g *gateway) Restart() {
 }
 
 func (g *gateway) Try(ctx context.Context) string {
-	return string(trialOutcome(ask(ctx, g.w.upstream, &g.cfg, g.w.source.Current().Token)).Result)
+	return trialOf(ask(ctx, g.w.upstream, &g.cfg, g.w.source.Current().Token)).Result()
 }
 
 // pipe is a listener whose connections are in memory.
