@@ -2,49 +2,33 @@
 package main
 
 import (
-	"context"
-	"log/slog"
-
-	"github.com/authwatch/authwatch/services/internal/bus"
-	"github.com/authwatch/authwatch/services/internal/process"
-	"github.com/authwatch/authwatch/services/internal/trace"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/service"
 	"github.com/authwatch/authwatch/services/notifier"
 )
 
-func main() { process.Service{Name: "notifier", Run: run, Admin: adminAddress}.Main() }
-
-func run(ctx context.Context, path string, log *slog.Logger) error {
-	cfg, doc, err := load(path)
-	if err != nil {
-		return err
-	}
-	registry := process.Registry("notifier")
-	b, err := bus.Connect(ctx, cfg.NATS.Options("notifier", log, registry))
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	tracer, err := trace.New(cfg.Tracing, trace.Options{
-		Service: "authwatch-notifier", Version: process.Version(), Log: log, Metrics: registry,
+func main() {
+	service.Main("notifier", func() *program {
+		return &program{Notifier: notifier.Config{AdminListen: "127.0.0.1:9082"}}
 	})
-	if err != nil {
-		return doc.Locate("tracing", err)
-	}
-	s, err := notifier.New(notifier.Options{
-		Config: cfg.Notifier, Bus: b, Log: log, Metrics: registry, Trace: tracer,
-	})
-	if err != nil {
-		return doc.Locate("notifier", err)
-	}
+}
 
-	broker := process.Component{Name: "bus", Ready: b.Ready}
-	spans := process.Component{Name: "tracing", Run: tracer.Run}
-	service := process.Component{Name: "notifier", Ready: s.Ready, Run: func(ctx context.Context) error {
-		return doc.Locate("notifier", s.Run(ctx))
-	}}
-	admin := process.Admin{
-		Path: "notifier.admin_listen", Address: cfg.Notifier.AdminListen, Hosts: cfg.Notifier.AllowedHosts,
-		Registry: registry, Log: log, Components: []process.Component{broker, service},
-	}
-	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), spans, service))
+// program is the configuration file; the sections of the other services may stand
+// in it and are theirs.
+type program struct {
+	service.File `yaml:",inline"`
+
+	Proxy    config.Ignored  `yaml:"proxy"`
+	Status   config.Ignored  `yaml:"status"`
+	Notifier notifier.Config `yaml:"notifier"`
+}
+
+func (p *program) Section() service.Section {
+	return service.Section{AdminListen: p.Notifier.AdminListen, AllowedHosts: p.Notifier.AllowedHosts, Problems: p.Notifier.Validate()}
+}
+
+func (p *program) New(with service.Parts) (service.Service, error) {
+	return notifier.New(notifier.Options{
+		Config: p.Notifier, Bus: with.Bus, Log: with.Log, Metrics: with.Metrics, Trace: with.Trace,
+	})
 }

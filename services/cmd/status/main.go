@@ -2,49 +2,33 @@
 package main
 
 import (
-	"context"
-	"log/slog"
-
-	"github.com/authwatch/authwatch/services/internal/bus"
-	"github.com/authwatch/authwatch/services/internal/process"
-	"github.com/authwatch/authwatch/services/internal/trace"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/service"
 	"github.com/authwatch/authwatch/services/status"
 )
 
-func main() { process.Service{Name: "status", Run: run, Admin: adminAddress}.Main() }
-
-func run(ctx context.Context, path string, log *slog.Logger) error {
-	cfg, doc, err := load(path)
-	if err != nil {
-		return err
-	}
-	registry := process.Registry("status")
-	b, err := bus.Connect(ctx, cfg.NATS.Options("status", log, registry))
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	tracer, err := trace.New(cfg.Tracing, trace.Options{
-		Service: "authwatch-status", Version: process.Version(), Log: log, Metrics: registry,
+func main() {
+	service.Main("status", func() *program {
+		return &program{Status: status.Config{AdminListen: "127.0.0.1:9081"}}
 	})
-	if err != nil {
-		return doc.Locate("tracing", err)
-	}
-	s, err := status.New(status.Options{
-		Config: cfg.Status, DataDir: cfg.DataDir, Bus: b, Log: log, Metrics: registry, Trace: tracer,
-	})
-	if err != nil {
-		return doc.Locate("status", err)
-	}
+}
 
-	broker := process.Component{Name: "bus", Ready: b.Ready}
-	spans := process.Component{Name: "tracing", Run: tracer.Run}
-	service := process.Component{Name: "status", Ready: s.Ready, Run: func(ctx context.Context) error {
-		return doc.Locate("status", s.Run(ctx))
-	}}
-	admin := process.Admin{
-		Path: "status.admin_listen", Address: cfg.Status.AdminListen, Hosts: cfg.Status.AllowedHosts,
-		Registry: registry, Log: log, Components: []process.Component{broker, service},
-	}
-	return doc.Locate("", process.Group{Log: log}.Run(ctx, admin.Component(), spans, service))
+// program is the configuration file; the sections of the other services may stand
+// in it and are theirs.
+type program struct {
+	service.File `yaml:",inline"`
+
+	Proxy    config.Ignored `yaml:"proxy"`
+	Status   status.Config  `yaml:"status"`
+	Notifier config.Ignored `yaml:"notifier"`
+}
+
+func (p *program) Section() service.Section {
+	return service.Section{AdminListen: p.Status.AdminListen, AllowedHosts: p.Status.AllowedHosts, Problems: p.Status.Validate()}
+}
+
+func (p *program) New(with service.Parts) (service.Service, error) {
+	return status.New(status.Options{
+		Config: p.Status, DataDir: p.DataDir, Bus: with.Bus, Log: with.Log, Metrics: with.Metrics, Trace: with.Trace,
+	})
 }

@@ -108,21 +108,16 @@ func TestHealthcheckAsksTheProcessItself(t *testing.T) {
 	}}}.handler())
 	t.Cleanup(server.Close)
 	address := server.Listener.Addr().String()
-	service := Service{Name: "proxy", Admin: func(file string) (string, error) {
-		require.Equal(t, "authwatch.yaml", file)
-		return address, nil
-	}}
-	args := []string{"healthcheck", "-c", "authwatch.yaml"}
-	require.EqualError(t, service.call(t.Context(), args, io.Discard),
+	require.EqualError(t, Healthcheck(t.Context(), address),
 		`not ready: {"ready":false,"not_ready":{"bus":"not connected"}}`)
 	ready.Store(true)
-	require.NoError(t, service.call(t.Context(), args, io.Discard))
+	require.NoError(t, Healthcheck(t.Context(), address))
 
 	_, port, _ := strings.Cut(address, ":")
-	require.NoError(t, healthcheck(t.Context(), "0.0.0.0:"+port))
-	require.NoError(t, healthcheck(t.Context(), ":"+port))
+	require.NoError(t, Healthcheck(t.Context(), "0.0.0.0:"+port))
+	require.NoError(t, Healthcheck(t.Context(), ":"+port))
 	server.Close()
-	require.ErrorContains(t, healthcheck(t.Context(), address), "connection refused")
+	require.ErrorContains(t, Healthcheck(t.Context(), address), "connection refused")
 }
 
 func TestTheAdminListenerAnswersUntilTheEnd(t *testing.T) {
@@ -137,10 +132,10 @@ func TestTheAdminListenerAnswersUntilTheEnd(t *testing.T) {
 	go func() {
 		done <- Admin{Path: "x", Address: address, Registry: Registry("proxy"), Log: quiet()}.Component().Run(ctx)
 	}()
-	require.Eventually(t, func() bool { return healthcheck(t.Context(), address) == nil }, eventually, tick)
+	require.Eventually(t, func() bool { return Healthcheck(t.Context(), address) == nil }, eventually, tick)
 	cancel()
 	require.NoError(t, <-done)
-	require.Error(t, healthcheck(t.Context(), address))
+	require.Error(t, Healthcheck(t.Context(), address))
 }
 
 func TestReadinessIsValidJSONWhateverTheReasonSays(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// healthcheck asks the admin listener at address whether its process is ready:
+// Healthcheck asks the admin listener at address whether its process is ready:
 // containers on an empty base have no other program that could.
-func healthcheck(ctx context.Context, address string) error {
+func Healthcheck(ctx context.Context, address string) error {
 	if address == "" {
 		return errors.New("there is no admin listener to ask")
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,11 @@ import (
 )
 
 // asProgram makes the test binary run Main instead of the tests.
+const (
+	eventually = 10 * time.Second
+	tick       = 5 * time.Millisecond
+)
+
 const asProgram = "AUTHWATCH_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
