@@ -10,6 +10,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/probe"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
@@ -55,7 +56,7 @@ func (w *workload) probe(ctx context.Context) (rejected bool) {
 		return false
 	}
 	if a.Err != nil {
-		if w.reach.failed(time.Now(), why(a.Err)) {
+		if w.reach.failed(time.Now(), outbound.Why(a.Err)) {
 			w.news()
 		}
 		return false

@@ -1,16 +1,9 @@
 package proxy
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -74,37 +67,4 @@ func (r *reach) failed(now time.Time, why string) bool {
 // the upstream behind it.
 func isGateway(status int) bool {
 	return status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout
-}
-
-// why says in a few words, without addresses or URLs of the inside, why there
-// is no answer.
-func why(err error) string {
-	var (
-		dns      *net.DNSError
-		unknown  x509.UnknownAuthorityError
-		hostname x509.HostnameError
-		invalid  x509.CertificateInvalidError
-		record   tls.RecordHeaderError
-		alert    tls.AlertError
-		timeout  net.Error
-	)
-	switch {
-	case errors.As(err, &dns):
-		return "its name cannot be resolved"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
-		return "its TLS certificate is not valid"
-	case errors.As(err, &record), errors.As(err, &alert):
-		return "TLS could not be agreed on"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "connection reset"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "it closed the connection"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "no route to it"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time"
-	}
-	return "the connection failed"
 }

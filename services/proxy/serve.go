@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/shield"
@@ -80,7 +81,7 @@ func (x *exchange) finish(out outcome, err error) outcome {
 	w := x.w
 	switch out {
 	case outUnreachable, outTimedOut:
-		reason := why(err)
+		reason := outbound.Why(err)
 		if w.reach.failed(time.Now(), reason) {
 			w.log.Warn("upstream is unreachable", "reason", reason, "err", hideURL(err))
 			w.news()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/probe"
@@ -49,13 +50,13 @@ func Try(ctx context.Context, w Workload, token config.Secret) (Trial, error) {
 	if problem, detail := credential.Check(token.Reveal()); problem != "" {
 		return Trial{}, fmt.Errorf("the token is %s: %s", problem, detail)
 	}
-	opts := forward.Options{URL: base, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer()}
-	if w.CAFile != "" {
-		if opts.RootCAs, err = loadRoots(w.CAFile); err != nil {
-			return Trial{}, err
-		}
+	roots, err := outbound.Roots(w.CAFile)
+	if err != nil {
+		return Trial{}, err
 	}
-	up := forward.New(opts)
+	up := forward.New(forward.Options{
+		URL: base, RootCAs: roots, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer(),
+	})
 	defer up.CloseIdle()
 	return trialOf(ask(ctx, up, &w, token)), nil
 }
@@ -67,7 +68,7 @@ func trialOf(a probe.Answer) Trial {
 	}
 	switch {
 	case a.Err != nil:
-		t.Unreachable, t.Detail = true, why(a.Err)
+		t.Unreachable, t.Detail = true, outbound.Why(a.Err)
 	case t.Verdict == verdict.Accepted:
 		t.Detail = "the upstream accepts the token"
 	case t.Verdict == verdict.Rejected:

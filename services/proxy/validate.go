@@ -1,13 +1,10 @@
 package proxy
 
 import (
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +12,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/listen"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 )
 
@@ -118,10 +116,8 @@ func (w *Workload) check(p *problems, at string, c *Config) {
 			p.add(at+".labels", "%q: a label has a name of up to 63 and a value of up to 256 characters", k)
 		}
 	}
-	if w.CAFile != "" {
-		if _, err := loadRoots(w.CAFile); err != nil {
-			p.add(at+".ca_file", "%v", err)
-		}
+	if _, err := outbound.Roots(w.CAFile); err != nil {
+		p.add(at+".ca_file", "%v", err)
 	}
 	w.checkProbe(p, at+".probe")
 }
@@ -172,16 +168,4 @@ func joinPath(a, b string) string {
 		return a
 	}
 	return a + "." + b
-}
-
-func loadRoots(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, errors.New(file + " holds no PEM certificate")
-	}
-	return roots, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
@@ -36,24 +37,22 @@ func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit
 	if err != nil {
 		return nil, err
 	}
-	opts := forward.Options{
-		URL: base, ConnectTimeout: cfg.Timeouts.connect(), HeaderTimeout: cfg.Timeouts.answer(),
-		MaxBody: limits.requestBody(),
-	}
-	if cfg.CAFile != "" {
-		if opts.RootCAs, err = loadRoots(cfg.CAFile); err != nil {
-			return nil, err
-		}
+	roots, err := outbound.Roots(cfg.CAFile)
+	if err != nil {
+		return nil, err
 	}
 	w := &workload{
 		cfg: cfg, mcp: cfg.kind() == KindMCP, shielded: cfg.shielded(),
-		upstream: forward.New(opts),
-		atName:   forward.NewTarget(base, "/"+cfg.Name),
-		atRoot:   forward.NewTarget(base, ""),
-		metrics:  m.of(cfg.Name),
-		log:      log.With("workload", cfg.Name),
-		started:  time.Now(),
-		news:     news,
+		upstream: forward.New(forward.Options{
+			URL: base, RootCAs: roots, ConnectTimeout: cfg.Timeouts.connect(), HeaderTimeout: cfg.Timeouts.answer(),
+			MaxBody: limits.requestBody(),
+		}),
+		atName:  forward.NewTarget(base, "/"+cfg.Name),
+		atRoot:  forward.NewTarget(base, ""),
+		metrics: m.of(cfg.Name),
+		log:     log.With("workload", cfg.Name),
+		started: time.Now(),
+		news:    news,
 	}
 	if cfg.passthrough() {
 		return w, nil

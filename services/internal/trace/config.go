@@ -1,17 +1,14 @@
 package trace
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
 // path is where OTLP over HTTP takes spans, below a collector's address.
@@ -103,25 +100,10 @@ func set(h http.Header, name, value string) error {
 	return nil
 }
 
-// client follows no redirects: the headers are for the endpoint.
 func (c *Config) client() (*http.Client, error) {
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
-		MaxIdleConnsPerHost: 1, IdleConnTimeout: 90 * time.Second,
+	roots, err := outbound.Roots(c.CAFile)
+	if err != nil {
+		return nil, err
 	}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, errors.New(c.CAFile + " holds no PEM certificate")
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	}
-	return &http.Client{
-		Transport: transport, Timeout: attemptTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	return outbound.Client(outbound.Transport(roots), attemptTimeout), nil
 }

@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	collectorpb "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
 const (
@@ -131,11 +132,8 @@ func (t *Tracer) attempt(ctx context.Context, batch []*tracepb.Span) error {
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("User-Agent", "authwatch")
 	resp, err := t.client.Do(req)
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		err = ue.Err // without the address
-	}
 	if err != nil {
-		return err
+		return errors.New(outbound.Detail(err))
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))

@@ -2,9 +2,6 @@ package receiver
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
@@ -45,23 +42,4 @@ func heardAnyway(status int) bool {
 		return true
 	}
 	return false
-}
-
-// retryAfter reads the header of that name, RFC 9110 section 10.2.3: seconds,
-// with a fraction as Discord has it, or a date. Zero is no wish.
-func retryAfter(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	if value == "" {
-		return 0
-	}
-	var d time.Duration
-	if s, err := strconv.ParseFloat(value, 64); err == nil {
-		if !(s > 0) {
-			return 0
-		}
-		d = time.Duration(min(s, plan.AskedMost.Seconds()) * float64(time.Second))
-	} else if at, err := http.ParseTime(value); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(d, 0), plan.AskedMost)
 }

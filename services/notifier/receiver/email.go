@@ -3,12 +3,10 @@ package receiver
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/textproto"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
@@ -65,7 +64,7 @@ func (e *Email) problems() []config.Problem {
 	if _, ok := tlsPolicies[e.policy()]; !ok {
 		add("tls", "%q is none of required, opportunistic, implicit, none", e.TLS)
 	}
-	if _, err := e.roots(); err != nil {
+	if _, err := outbound.Roots(e.CAFile); err != nil {
 		add("ca_file", "%v", err)
 	}
 	return append(ps, pair("password", e.Password, e.PasswordFile, e.Username != "")...)
@@ -91,22 +90,6 @@ func (e *Email) policy() string {
 		return "required"
 	}
 	return "opportunistic"
-}
-
-// roots are the certificates of the configured file; nil: the system's.
-func (e *Email) roots() (*x509.CertPool, error) {
-	if e.CAFile == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(e.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", e.CAFile)
-	}
-	return pool, nil
 }
 
 func (e *Email) build(Options) Receiver { return &email{*e} }
@@ -158,7 +141,7 @@ func (e *email) deliver(ctx context.Context, msg *mail.Msg, password config.Secr
 	if err != nil {
 		return err
 	}
-	roots, err := e.roots()
+	roots, err := outbound.Roots(e.CAFile)
 	if err != nil {
 		return err
 	}
@@ -166,7 +149,8 @@ func (e *email) deliver(ctx context.Context, msg *mail.Msg, password config.Secr
 	if at, ok := ctx.Deadline(); ok {
 		timeout = max(time.Until(at), time.Millisecond)
 	}
-	secure := &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}
+	secure := outbound.TLS(roots)
+	secure.ServerName = host
 	options := []mail.Option{
 		mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSConfig(secure),
 		mail.WithTLSPolicy(tlsPolicies[e.policy()]),
@@ -214,10 +198,7 @@ func mailAnswer(ctx context.Context, err error) plan.Answer {
 	if err == nil {
 		return a
 	}
-	a.Error = oneLine(err.Error(), 300)
-	if ctx.Err() != nil {
-		a.Error = "no answer in time"
-	}
+	a.Error = reason(ctx, err)
 	var send *mail.SendError
 	inData := errors.As(err, &send) && (send.Reason == mail.ErrSMTPDataClose || send.Reason == mail.ErrWriteContent)
 	a.Status = replyCode(err)

@@ -3,18 +3,17 @@ package receiver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
@@ -29,16 +28,7 @@ type caller struct {
 }
 
 func newCaller(o Options) *caller {
-	return &caller{
-		now: o.Now,
-		client: &http.Client{
-			Transport: &http.Transport{
-				Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
-				MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second,
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &caller{client: outbound.Client(outbound.Transport(nil), 0), now: o.Now}
 }
 
 // call is one HTTP request to a provider.
@@ -88,7 +78,7 @@ func (c *caller) do(ctx context.Context, r call) plan.Answer {
 		a.Error = r.words(resp, body)
 	}
 	if a.Outcome == plan.Retry && a.RetryAfter == 0 {
-		a.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.now())
+		a.RetryAfter = outbound.RetryAfter(resp.Header, c.now())
 	}
 	a.Error = secrets.clean(a.Error)
 	return a
@@ -116,13 +106,11 @@ func (r call) words(resp *http.Response, body []byte) string {
 	return text
 }
 
-// reason is err without the URL that net/http puts in front of it.
+// reason is why there was no answer. What an attempt met when its time was over
+// is of no interest.
 func reason(ctx context.Context, err error) string {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return "no answer in time"
+	if ctx.Err() != nil {
+		err = ctx.Err()
 	}
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		err = ue.Err
-	}
-	return oneLine(err.Error(), 200)
+	return oneLine(outbound.Detail(err), 200)
 }

@@ -28,19 +28,6 @@ func TestEveryStatusCodeMeansOneThing(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsReadAsSecondsOrAsADateAndBounded(t *testing.T) {
-	t.Parallel()
-	for value, want := range map[string]time.Duration{
-		"": 0, "2": 2 * time.Second, "120": 2 * time.Minute, "0.25": 250 * time.Millisecond,
-		"0": 0, "-5": 0, "NaN": 0, "soon": 0, "1e300": time.Hour, "172800": time.Hour,
-		noon.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
-		noon.Add(-time.Minute).Format(http.TimeFormat):     0,
-		noon.Add(48 * time.Hour).Format(http.TimeFormat):   time.Hour,
-	} {
-		require.Equal(t, want, retryAfter(value, noon), "value %q", value)
-	}
-}
-
 func TestAWishToWaitIsTakenFromAnAnswerThatAsksForAnotherAttempt(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, func(w http.ResponseWriter, _ *http.Request) {

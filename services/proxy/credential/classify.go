@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
 // permanentCodes are the OAuth errors that asking again does not mend (RFC 6749
@@ -42,7 +41,7 @@ func classify(err error, now time.Time) *failure {
 	f := &failure{
 		problem: events.ProblemFailed,
 		detail:  fmt.Sprintf("it answered %d", status),
-		after:   retryAfter(re.Response.Header, now),
+		after:   outbound.RetryAfter(re.Response.Header, now),
 	}
 	if code == "" {
 		return f
@@ -56,48 +55,10 @@ func classify(err error, now time.Time) *failure {
 	return f
 }
 
-// unanswered says why there was no answer, or none that could be read, without
-// addresses that change with each attempt.
+// unanswered says why there was no answer, or none that could be read.
 func unanswered(err error) string {
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return "it did not answer in time"
-	case errors.As(err, &dns):
-		return "its name cannot be resolved"
+	if _, ok := errors.AsType[*url.Error](err); !ok && !errors.Is(err, context.DeadlineExceeded) {
+		return "its answer holds no token" // the error quotes the answer
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return "it cannot be reached: " + events.CleanText(root(op).Error(), 100)
-	}
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return "it cannot be reached: " + events.CleanText(ue.Err.Error(), 100)
-	}
-	return "its answer holds no token" // the error quotes the answer
-}
-
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
-}
-
-func root(err error) error {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
-		err = next
-	}
-}
-
-// retryAfter reads the field of that name: seconds, or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
-		return time.Duration(s) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
+	return "it cannot be reached: " + events.CleanText(outbound.Detail(err), 100)
 }

@@ -2,14 +2,10 @@ package credential
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -18,6 +14,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
 // endpoint fetches tokens from an OAuth2 token endpoint.
@@ -37,26 +34,15 @@ type endpoint struct {
 
 func newEndpoint(c *OAuth2, transport http.RoundTripper, log *slog.Logger) (*endpoint, error) {
 	if transport == nil {
-		t := &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 30 * time.Second,
-			TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 1,
+		roots, err := outbound.Roots(c.CAFile)
+		if err != nil {
+			return nil, problem("oauth2.ca_file", "%v", err)
 		}
-		if c.CAFile != "" {
-			roots, err := loadRoots(c.CAFile)
-			if err != nil {
-				return nil, problem("oauth2.ca_file", "%v", err)
-			}
-			t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-		}
-		transport = t
+		transport = outbound.Transport(roots)
 	}
 	e := &endpoint{
 		config: *c, log: log,
-		client: &http.Client{
-			Transport: transport, Timeout: c.timeout(),
-			// A redirect would take the client's secret elsewhere.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client:  outbound.Client(transport, c.timeout()),
 		secret:  secretFile{plain: c.ClientSecret, path: c.ClientSecretFile},
 		refresh: secretFile{plain: c.RefreshToken, path: c.RefreshTokenFile},
 	}
@@ -184,16 +170,4 @@ func shownURL(u string) string {
 		return "token endpoint"
 	}
 	return (&url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}).String()
-}
-
-func loadRoots(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
-	}
-	return pool, nil
 }

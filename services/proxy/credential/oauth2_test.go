@@ -185,8 +185,8 @@ func TestRefusalsAreToldFromFailures(t *testing.T) {
 		"a redirect":                    {http.RedirectHandler("https://elsewhere.example/", http.StatusTemporaryRedirect).ServeHTTP, want{events.ProblemFailed, "it answered 307"}},
 		"a DPoP token":                  {says(200, object{"access_token": "canary-access", "token_type": "DPoP"}), want{events.ProblemMalformed, "of type DPoP"}},
 		"a token that cannot be sent":   {grants("canary access"), want{events.ProblemMalformed, "white space"}},
-		"no answer":                     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want{events.ProblemFailed, "it cannot be reached: EOF"}},
-		"a hang":                        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, want{events.ProblemFailed, "did not answer in time"}},
+		"no answer":                     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want{events.ProblemFailed, "it cannot be reached: it closed the connection"}},
+		"a hang":                        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, want{events.ProblemFailed, "it cannot be reached: no answer in time"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,13 +210,6 @@ func TestRefusalsAreToldFromFailures(t *testing.T) {
 
 func TestRetryAfterIsReadFromTheAnswer(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]time.Duration{
-		"120": 2 * time.Minute, "": 0, "soon": 0, "-1": 0,
-		noon.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
-		noon.Add(-time.Minute).Format(http.TimeFormat): 0,
-	} {
-		require.Equal(t, want, retryAfter(http.Header{"Retry-After": {value}}, noon), value)
-	}
 	l := newLogin(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "600")
 		w.WriteHeader(http.StatusTooManyRequests)

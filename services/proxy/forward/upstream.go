@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
 // Options say how an upstream is reached. No limit cuts an answer that has begun.
@@ -38,17 +40,15 @@ const connBuffer = 2 << 10
 
 // New returns an upstream. It does not connect.
 func New(o Options) *Upstream {
+	secure := outbound.TLS(o.RootCAs)
+	secure.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 	t := &http.Transport{
-		Proxy:                 egress(o.URL),
-		DialContext:           dialer(o),
-		TLSHandshakeTimeout:   o.ConnectTimeout,
-		ResponseHeaderTimeout: o.HeaderTimeout,
-		ExpectContinueTimeout: time.Second,
-		TLSClientConfig: &tls.Config{
-			MinVersion:         tls.VersionTLS12,
-			RootCAs:            o.RootCAs,
-			ClientSessionCache: tls.NewLRUClientSessionCache(64),
-		},
+		Proxy:                  outbound.Proxy(o.URL), // looked up once
+		DialContext:            dialer(o),
+		TLSHandshakeTimeout:    o.ConnectTimeout,
+		ResponseHeaderTimeout:  o.HeaderTimeout,
+		ExpectContinueTimeout:  time.Second,
+		TLSClientConfig:        secure,
 		ReadBufferSize:         connBuffer,
 		WriteBufferSize:        connBuffer,
 		MaxIdleConnsPerHost:    idleConns,
@@ -59,15 +59,6 @@ func New(o Options) *Upstream {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
 	return &Upstream{transport: t, maxBody: o.MaxBody}
-}
-
-// egress resolves the HTTPS_PROXY variables once; they ask for the target only.
-func egress(target *url.URL) func(*http.Request) (*url.URL, error) {
-	via, err := http.ProxyFromEnvironment(&http.Request{URL: target})
-	if err != nil || via == nil {
-		return nil
-	}
-	return http.ProxyURL(via)
 }
 
 // RoundTrip sends one request of the proxy's own: a probe. Redirects are not
