@@ -25,6 +25,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/trace"
+	"github.com/authwatch/authwatch/services/proxy/guard"
 	"github.com/authwatch/authwatch/services/proxy/outbox"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
@@ -119,6 +120,9 @@ type running struct {
 	failed    chan error
 	listeners map[string]*listener
 	stops     map[*workload]context.CancelFunc
+
+	clients     *guard.Tokens // that are followed; nil: none
+	stopClients context.CancelFunc
 }
 
 // Run serves until ctx ends. Then it stops listening, lets requests finish and
@@ -149,7 +153,6 @@ func (p *Proxy) Run(ctx context.Context) error {
 		}
 	})
 	r.wg.Go(func() { p.keepLease(work) })
-	r.wg.Go(func() { p.followClients(work) })
 	p.ready.Store(true)
 
 	select {
@@ -209,35 +212,6 @@ func (p *Proxy) log(typ string, o events.Observation) {
 		p.o.Log.Warn("credential is not accepted", attrs...)
 	default:
 		p.o.Log.Info("credential observed", attrs...)
-	}
-}
-
-// followClients picks up changes of the file with the clients' tokens.
-func (p *Proxy) followClients(ctx context.Context) {
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
-	failing := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		clients := p.table.Load().clients
-		if clients == nil {
-			continue
-		}
-		changed, err := clients.Reload()
-		switch {
-		case err != nil && err.Error() != failing:
-			failing = err.Error()
-			p.o.Log.Error("client tokens cannot be read; those read last stay good", "err", err)
-		case err == nil:
-			failing = ""
-		}
-		if changed {
-			p.o.Log.Info("client tokens changed", "file", clients.File)
-		}
 	}
 }
 

@@ -88,6 +88,7 @@ func (p *Proxy) apply(next *table) error {
 
 	p.table.Store(next)
 	p.exchangeWorkloads(r, next)
+	p.followClients(r, next.clients)
 	for addr, l := range fresh {
 		r.listeners[addr] = l
 		r.wg.Go(func() {
@@ -133,5 +134,21 @@ func (p *Proxy) exchangeWorkloads(r *running, next *table) {
 		ctx, stop := context.WithCancel(r.ctx)
 		r.stops[w] = stop
 		r.wg.Go(func() { w.run(ctx) })
+	}
+}
+
+// followClients follows the file of the clients' tokens instead of the one before.
+func (p *Proxy) followClients(r *running, clients *guard.Tokens) {
+	if clients == r.clients {
+		return
+	}
+	if r.clients != nil {
+		r.stopClients()
+	}
+	r.clients = clients
+	if clients != nil {
+		var ctx context.Context
+		ctx, r.stopClients = context.WithCancel(r.ctx)
+		r.wg.Go(func() { clients.Run(ctx, p.o.Log) })
 	}
 }

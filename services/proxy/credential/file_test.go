@@ -278,19 +278,3 @@ func TestAVariableIsReadAndItsAbsenceSaid(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, events.ProblemNotFound, s.Reread(t.Context()).Problem)
 }
-
-func TestTheFoldersThatLeadToAFileAreFoundThroughItsLinks(t *testing.T) {
-	t.Parallel()
-	root, err := filepath.EvalSymlinks(t.TempDir())
-	require.NoError(t, err)
-	for _, d := range []string{"a", "b"} {
-		require.NoError(t, os.Mkdir(filepath.Join(root, d), 0o700))
-	}
-	require.NoError(t, os.Symlink("../b/file", filepath.Join(root, "a", "link")))
-	require.Equal(t, []string{filepath.Join(root, "a"), filepath.Join(root, "b")}, folders(filepath.Join(root, "a", "link")))
-	require.Equal(t, []string{root}, folders(filepath.Join(root, "x", "y", "z")))
-
-	loop := filepath.Join(root, "loop")
-	require.NoError(t, os.Symlink("loop", loop))
-	require.Len(t, folders(loop), 16)
-}

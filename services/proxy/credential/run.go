@@ -3,31 +3,21 @@ package credential
 import (
 	"context"
 	"time"
-)
 
-// eventGap bounds how often a busy folder makes a file be read.
-const eventGap = 10 * time.Millisecond
+	"github.com/authwatch/authwatch/services/internal/filewatch"
+)
 
 // Run keeps the credential current until ctx ends.
 func (s *Source) Run(ctx context.Context) error {
 	defer s.flight.close()
-	w := newWatcher(s.kind.files, s.options.Log)
-	defer w.close()
+	files := filewatch.Start(s.options.Log, 0, s.kind.files...)
+	defer files.Close()
 	s.flight.join(ctx, true)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var polled, poll time.Time
 	for ctx.Err() == nil {
 		now := time.Now()
 		read, wake := s.plan(now)
-		if len(s.kind.files) > 0 {
-			if !now.Before(poll) {
-				polled, poll = now, now.Add(w.interval())
-				w.follow()
-				read = read || s.origin.changed()
-			}
-			wake = sooner(wake, poll)
-		}
 		if read {
 			s.flight.join(ctx, true)
 			continue
@@ -40,8 +30,10 @@ func (s *Source) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-s.changed:
-		case <-w.events:
-			poll = polled.Add(eventGap)
+		case <-files.Changed:
+			if s.origin.changed() {
+				s.flight.join(ctx, true)
+			}
 		}
 	}
 	return nil

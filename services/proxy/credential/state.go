@@ -72,8 +72,6 @@ func (s *Source) life(issued, expires, now time.Time) time.Duration {
 }
 
 const (
-	pollEvery      = 10 * time.Second // of files that are watched
-	pollUnwatched  = time.Second
 	renewAt        = 0.8 // of the life
 	renewSoonest   = 5 * time.Second
 	retryFirst     = time.Second

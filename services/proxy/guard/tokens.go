@@ -2,15 +2,19 @@ package guard
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
+
+	"github.com/authwatch/authwatch/services/internal/filewatch"
 )
 
 // maxTokenFile bounds the file of client tokens.
@@ -39,6 +43,31 @@ func NewTokens(file string) (*Tokens, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// Run follows the file until ctx ends.
+func (t *Tokens) Run(ctx context.Context, log *slog.Logger) {
+	file := filewatch.Start(log, filewatch.Settle, t.File)
+	defer file.Close()
+	failing := ""
+	for {
+		changed, err := t.Reload()
+		switch {
+		case err == nil:
+			failing = ""
+		case err.Error() != failing:
+			failing = err.Error()
+			log.Error("client tokens cannot be read; those read last stay good", "err", err)
+		}
+		if changed {
+			log.Info("client tokens changed", "file", t.File)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-file.Changed:
+		}
+	}
 }
 
 // Reload reads the file again and reports whether the tokens changed.

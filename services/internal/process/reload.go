@@ -6,20 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
-	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-const (
-	// settle is how long a folder has to be quiet before the file is read:
-	// editors write in several steps.
-	settle = 100 * time.Millisecond
-	// patience is how long a folder that is never quiet is waited for.
-	patience = time.Second
+	"github.com/authwatch/authwatch/services/internal/filewatch"
 )
 
 // Watch follows the configuration file.
@@ -65,12 +56,9 @@ func (w Watch) takeOver() func(ctx context.Context) {
 
 func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
 	changed := w.takeOver()
-	events, stop := w.events()
-	defer stop()
+	file := filewatch.Start(w.Log, filewatch.Settle, w.File)
+	defer file.Close()
 	last := sum(w.File)
-	quiet := time.NewTimer(settle)
-	defer quiet.Stop()
-	var since time.Time // of the first event that was not looked at yet
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,39 +66,13 @@ func (w Watch) follow(ctx context.Context, hangup <-chan os.Signal) error {
 		case <-hangup:
 			last = sum(w.File)
 			changed(ctx)
-		case _, open := <-events:
-			if !open {
-				events = nil
-				continue
-			}
-			if since.IsZero() {
-				since = time.Now()
-			}
-			if time.Since(since) < patience {
-				quiet.Reset(settle)
-			}
-		case <-quiet.C:
-			since = time.Time{}
+		case <-file.Changed:
 			if now := sum(w.File); now != last {
 				last = now
 				changed(ctx)
 			}
 		}
 	}
-}
-
-// events watches the folder and not the file: editors and Kubernetes put
-// another file, or another target of a link, in its place.
-func (w Watch) events() (<-chan fsnotify.Event, func()) {
-	watcher, err := fsnotify.NewWatcher()
-	if err == nil {
-		if err = watcher.Add(filepath.Dir(w.File)); err == nil {
-			return watcher.Events, func() { _ = watcher.Close() }
-		}
-		_ = watcher.Close()
-	}
-	w.Log.Warn("configuration file is not watched; send SIGHUP after a change", "file", w.File, "err", err)
-	return nil, func() {}
 }
 
 // sum of a file that cannot be read is that of an empty one.
