@@ -99,8 +99,8 @@ func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refu
 	if no.Status == http.StatusUnauthorized {
 		a.Challenge = `Bearer realm="authwatch proxy"`
 	}
-	mcp := r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
-	shield.Write(rw, r, a, mcp, nil)
+	rpc := r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
+	shield.Write(rw, r, a, rpc, nil)
 	if h.p.table.Load().cfg.AccessLog {
 		h.p.o.Log.Info("request", "method", r.Method, "status", no.Status, "outcome", "refused", "reason", string(no.Reason))
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
+	"github.com/authwatch/authwatch/services/proxy/mcp"
 	"github.com/authwatch/authwatch/services/proxy/shield"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
@@ -36,7 +36,7 @@ type exchange struct {
 // The stack below here is that of an open stream. Outgrowing 8 KiB doubles it,
 // so large values stay out of the frames on the way to the body's copying.
 func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target *forward.Target, rest string) (*exchange, outcome) {
-	x := &exchange{w: w, start: time.Now(), discovery: isDiscovery(rest)}
+	x := &exchange{w: w, start: time.Now(), discovery: mcp.IsDiscovery(rest)}
 	w.used.Store(x.start.UnixNano())
 	x.Writer, x.Request, x.Target, x.Rest = rw, r, target, rest
 	x.LegacySSE, x.Judge = w.mcp, x
@@ -51,7 +51,7 @@ func (x *exchange) run() outcome {
 	defer x.Finish()
 	w := x.w
 	switch {
-	case climbs(x.Rest):
+	case forward.Climbs(x.Rest):
 		x.refuse(shield.Answer{
 			Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "path",
 			Message: "the path leads out of the workload",
@@ -171,7 +171,7 @@ func (x *exchange) tell(kind verdict.Kind, now time.Time, resp *http.Response, v
 	if w.mcp {
 		a.Class.MCPMethod, a.MCPName = r.Header.Get("Mcp-Method"), r.Header.Get("Mcp-Name")
 		if a.Class.MCPMethod == "" {
-			a.Class.MCPMethod, a.MCPName = shield.Call(x.Body)
+			a.Class.MCPMethod, a.MCPName = mcp.Call(x.Body)
 		}
 		a.Class.MCPMethod = events.CleanText(a.Class.MCPMethod, maxMCP)
 		a.MCPName = events.CleanText(a.MCPName, maxMCP)
@@ -243,51 +243,6 @@ func remedy(source string) string {
 		return "Set the variable to a new token and restart the proxy."
 	}
 	return "Whoever issues the token has to issue another one."
-}
-
-// isDiscovery recognises the paths of OAuth discovery and registration, however
-// they are written.
-func isDiscovery(rest string) bool {
-	if len(rest) < 2 {
-		return false
-	}
-	p := rest
-	if u, err := url.PathUnescape(p); err == nil {
-		p = u
-	}
-	p = path.Clean(p)
-	switch p {
-	case "/register", "/authorize", "/token", "/.well-known":
-		return true
-	}
-	return strings.HasPrefix(p, "/.well-known/")
-}
-
-// climbs reports whether dot segments, however they are written, lead above
-// where rest starts: the credential is for what is below.
-func climbs(rest string) bool {
-	if !strings.Contains(rest, "..") && !strings.ContainsRune(rest, '%') {
-		return false
-	}
-	p := rest
-	for range 2 { // some servers decode twice
-		if u, err := url.PathUnescape(p); err == nil {
-			p = u
-		}
-	}
-	depth := 0
-	for seg := range strings.FieldsFuncSeq(p, func(r rune) bool { return r == '/' || r == '\\' }) {
-		switch seg, _, _ = strings.Cut(seg, ";"); seg {
-		case ".":
-		case "..":
-			if depth--; depth < 0 {
-				return true
-			}
-		default:
-			depth++
-		}
-	}
-	return false
 }
 
 // hideURL takes the address, whose query may hold a secret, out of an error.

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+
+	"github.com/authwatch/authwatch/services/proxy/mcp"
 )
 
 // JSON-RPC error codes, outside the range that JSON-RPC and MCP reserve
@@ -31,13 +33,13 @@ type Answer struct {
 	Challenge  string // WWW-Authenticate, for the proxy's own clients
 }
 
-// Write sends a as a JSON-RPC error when mcp is set, else as a problem (RFC
+// Write sends a as a JSON-RPC error when rpc is set, else as a problem (RFC
 // 9457). body is the request's, as far as it is known; it gives the ids.
-func Write(w http.ResponseWriter, r *http.Request, a Answer, mcp bool, body []byte) int64 {
+func Write(w http.ResponseWriter, r *http.Request, a Answer, rpc bool, body []byte) int64 {
 	h := w.Header()
 	clear(h)
 	var out []byte
-	if mcp {
+	if rpc {
 		h.Set("Content-Type", "application/json")
 		out = a.jsonRPC(body)
 	} else {
@@ -81,7 +83,7 @@ type rpcData struct {
 // error with id null (JSON-RPC 2.0 section 5).
 func (a Answer) jsonRPC(body []byte) []byte {
 	e := rpcErrorBody{Code: a.Code, Message: a.Message, Data: rpcData{a.Workload, a.Reason}}
-	ids, batch := requestIDs(body)
+	ids, batch := mcp.RequestIDs(body)
 	if !batch || len(ids) == 0 {
 		id := json.RawMessage("null")
 		if len(ids) > 0 {

@@ -83,21 +83,3 @@ func TestOtherClientsGetAProblem(t *testing.T) {
 	require.Empty(t, w.Body.String())
 	require.NotEqual(t, "0", w.Header().Get("Content-Length"))
 }
-
-func TestACallTellsItsMethodAndWhatItNames(t *testing.T) {
-	t.Parallel()
-	for body, want := range map[string][2]string{
-		`{"id":1,"method":"tools/call","params":{"name":"search"}}`:       {"tools/call", "search"},
-		`{"id":1,"method":"resources/read","params":{"uri":"file:///a"}}`: {"resources/read", "file:///a"},
-		`{"id":1,"method":"ping"}`:                                        {"ping", ""},
-		"\r\n\t [{\"method\":\"a\"},{\"method\":\"b\"}]":                  {"a", ""},
-		`{"method":"tools/call","params":[1]}`:                            {"tools/call", ""},
-		`[]`:                                                              {"", ""},
-		`null`:                                                            {"", ""},
-		`garbage`:                                                         {"", ""},
-		``:                                                                {"", ""},
-	} {
-		method, name := shield.Call([]byte(body))
-		require.Equal(t, want, [2]string{method, name}, body)
-	}
-}
