@@ -22,14 +22,13 @@ func (k *Bucket) Watch(ctx context.Context, filter string, fn func(Entry), opts 
 	for _, o := range opts {
 		o(&w)
 	}
-	return k.bus.keep(ctx, "watch "+k.name+" "+filter, func(ctx context.Context, alive func()) error {
+	return k.bus.keep(ctx, "watch "+k.name+" "+filter, func(ctx context.Context) error {
 		stale := make(map[string]bool, len(w.seen)) // not met again yet
 		for key := range w.seen {
 			stale[key] = true
 		}
 		s := subscription{stream: k.stream(), filter: k.subject(filter), lastPerSubject: true}
 		s.current = func() {
-			alive()
 			for key := range stale {
 				fn(Entry{Key: key, Revision: w.seen[key], Deleted: true})
 				delete(w.seen, key)

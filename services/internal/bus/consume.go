@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // Consumer names a durable consumer that exists (see Provision).
@@ -53,23 +55,17 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, M
 	d := newDispatch(b, c, h)
 	stop := d.start(ctx)
 	defer stop()
-	var pause backoff
-	for ctx.Err() == nil {
-		err := b.pull(ctx, c, d, pause.reset)
-		if ctx.Err() != nil {
-			break
-		}
-		b.log.Warn("consumer is interrupted", "stream", c.Stream, "durable", c.Durable, "err", err)
+	return b.keep(ctx, "consume "+c.Stream+" "+c.Durable, func(ctx context.Context) error {
+		err := b.pull(ctx, c, d)
 		b.heal(ctx, err)
-		pause.wait(ctx)
-	}
-	return nil
+		return err
+	})
 }
 
 // pull hands messages to d until ctx ends or the durable has to be looked for
 // again: it was deleted, or nothing is heard of it. The client library goes on
 // asking a durable that is gone, and never notices a new one of its name.
-func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch, alive func()) error {
+func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch) error {
 	durable, err := b.bind(ctx, c)
 	if err != nil {
 		return err
@@ -79,7 +75,6 @@ func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch, alive func()) e
 	if err != nil {
 		return err
 	}
-	alive()
 	d.begin(durable.CachedInfo(), created)
 	lost := make(chan error, 1)
 	loop, err := durable.Consume(d.add,
@@ -150,10 +145,8 @@ func (b *Bus) heal(ctx context.Context, err error) {
 	if replicas == 0 || !errors.Is(err, ErrNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
 		return
 	}
-	select {
-	case <-ctx.Done():
+	if !clock.Sleep(ctx, healDelay) {
 		return
-	case <-time.After(healDelay):
 	}
 	if err := b.Provision(ctx, int(replicas)); err != nil {
 		b.log.Warn("topology is not restored", "err", err)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // dispatch is what a consumer has in hand: a lane for each workload, and workers
@@ -40,7 +42,7 @@ type lane struct {
 	key      string
 	messages []*item
 	busy     bool // the first message is with a worker
-	pause    backoff
+	pause    clock.Backoff
 }
 
 // item is one message in hand.
@@ -112,7 +114,7 @@ func (d *dispatch) add(msg jetstream.Msg) {
 func (d *dispatch) push(key string, it *item) {
 	l := d.lanes[key]
 	if l == nil {
-		l = &lane{key: key}
+		l = &lane{key: key, pause: backoff()}
 		d.lanes[key] = l
 	}
 	l.messages = append(l.messages, it)
@@ -151,12 +153,12 @@ func (d *dispatch) settle(l *lane, it *item, err error) {
 	moved := err != nil && it.dead != nil && l.key != deadLane
 	if err != nil && !moved {
 		if !d.closed {
-			time.AfterFunc(l.pause.next(), func() { d.resume(l, it) })
+			time.AfterFunc(l.pause.Failed(), func() { d.resume(l, it) })
 		}
 		return
 	}
 	l.messages = l.messages[1:]
-	l.pause.reset()
+	l.pause.Reset()
 	if moved {
 		d.push(deadLane, it)
 	} else if it.created.Equal(d.stream) {
@@ -270,8 +272,8 @@ func (d *dispatch) handle(ctx context.Context, l *lane, it *item) error {
 		return errDead
 	}
 	d.count("retried")
-	if ctx.Err() == nil && l.pause.attempts%10 == 0 {
-		d.bus.log.Warn("message is retried", "subject", m.Subject, "sequence", m.Sequence, "attempts", l.pause.attempts+1, "err", err)
+	if ctx.Err() == nil && l.pause.Failures%10 == 0 {
+		d.bus.log.Warn("message is retried", "subject", m.Subject, "sequence", m.Sequence, "attempts", l.pause.Failures+1, "err", err)
 	}
 	return err
 }
@@ -303,10 +305,8 @@ func (d *dispatch) hold(ctx context.Context) {
 		d.mu.Lock()
 		every := d.ackWait / 3
 		d.mu.Unlock()
-		select {
-		case <-ctx.Done():
+		if !clock.Sleep(ctx, every) {
 			return
-		case <-time.After(every):
 		}
 		for _, it := range d.waiting(true) {
 			if err := it.InProgress(); err != nil {

@@ -14,7 +14,10 @@ var (
 	// again with the same event.
 	ErrUnavailable = errors.New("bus is unavailable")
 	// ErrFull: the stream is at its limit. It is an ErrUnavailable too.
-	ErrFull error = fullError{}
+	ErrFull error = unavailable("stream is full")
+	// ErrNobodyServes: no process serves the subject of a request, so nobody
+	// received it. It is an ErrUnavailable too.
+	ErrNobodyServes error = unavailable("nobody serves it")
 	// ErrRefused: denied, or too large. Trying again does not help; the text
 	// names the subject.
 	ErrRefused = errors.New("bus refused")
@@ -26,10 +29,11 @@ var (
 	ErrMalformed = errors.New("not an event")
 )
 
-type fullError struct{}
+// unavailable is an ErrUnavailable whose reason is known.
+type unavailable string
 
-func (fullError) Error() string        { return "stream is full" }
-func (fullError) Is(target error) bool { return target == ErrUnavailable }
+func (u unavailable) Error() string      { return string(u) }
+func (unavailable) Is(target error) bool { return target == ErrUnavailable }
 
 // Terminal marks an error of a handler that no retry can help: the message goes
 // to the DEAD stream.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // Each passes everything that is stored now to fn, in the order of the stream,
@@ -50,7 +51,7 @@ func (b *Bus) Follow(ctx context.Context, stream, filter string, from uint64, fn
 	s := subscription{stream: stream, filter: filter, from: from}
 	s.started = func(position uint64) { s.from = position + 1 }
 	var known time.Time
-	return b.keep(ctx, "follow "+stream+" "+filter, func(ctx context.Context, alive func()) error {
+	return b.keep(ctx, "follow "+stream+" "+filter, func(ctx context.Context) error {
 		b.streams.forget()
 		created, err := b.created(ctx, stream)
 		if err != nil {
@@ -61,7 +62,6 @@ func (b *Bus) Follow(ctx context.Context, stream, filter string, from uint64, fn
 		}
 		known = created
 		return s.run(ctx, b, func(d delivered) error {
-			alive()
 			m, err := d.message(created)
 			if err == nil {
 				err = fn(m)
@@ -122,25 +122,32 @@ func (d delivered) message(created time.Time) (Message, error) {
 	return m, nil
 }
 
+// backoff is between the attempts to reach a server.
+func backoff() clock.Backoff {
+	return clock.Backoff{First: 100 * time.Millisecond, Most: 5 * time.Second}
+}
+
 // keep runs fn again and again until ctx ends (nil) or the caller's own function
-// fails. alive resets the pause and ends the complaint.
-func (b *Bus) keep(ctx context.Context, what string, fn func(ctx context.Context, alive func()) error) error {
-	var pause backoff
-	for {
-		err := fn(ctx, pause.reset)
+// fails.
+func (b *Bus) keep(ctx context.Context, what string, fn func(context.Context) error) error {
+	for pause := backoff(); ; pause.Sleep(ctx) {
+		began := time.Now()
+		err := fn(ctx)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end that was asked for
 		}
 		if own, ok := errors.AsType[handlerError](err); ok {
 			return own.error
 		}
-		switch pause.attempts {
-		case 0:
-			b.log.Info("reading is interrupted", "what", what, "err", err)
-		case 5:
-			b.log.Warn("reading stays interrupted", "what", what, "err", err)
+		if time.Since(began) > pause.Most {
+			pause.Reset()
 		}
-		pause.wait(ctx)
+		switch pause.Failures {
+		case 0:
+			b.log.Info("interrupted, will be tried again", "what", what, "err", err)
+		case 5:
+			b.log.Warn("still interrupted", "what", what, "err", err)
+		}
 	}
 }
 

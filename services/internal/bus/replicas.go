@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 const replicasInterval = 200 * time.Millisecond
@@ -67,10 +69,8 @@ func (b *Bus) awaitReplicas(ctx context.Context, replicas int, subject string, i
 		if have > replicas/2 && moving == "" {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !clock.Sleep(ctx, replicasInterval) {
 			return fmt.Errorf("%w: %d of %d are complete%s", ErrUnavailable, have, replicas, moving)
-		case <-time.After(replicasInterval):
 		}
 	}
 }

@@ -106,6 +106,10 @@ func (rs *openRequests) denied(err error) {
 // It ends early when ctx ends, when the connection is lost, and when the server
 // denies the subject.
 func (b *Bus) do(ctx context.Context, subject string, fn func(context.Context) error) error {
+	return b.doWithin(ctx, requestTimeout, subject, fn)
+}
+
+func (b *Bus) doWithin(ctx context.Context, timeout time.Duration, subject string, fn func(context.Context) error) error {
 	if !b.nc.IsConnected() {
 		if err := b.nc.LastError(); err != nil {
 			return fmt.Errorf("%w: not connected: %w", ErrUnavailable, withoutSecrets(err))
@@ -114,7 +118,7 @@ func (b *Bus) do(ctx context.Context, subject string, fn func(context.Context) e
 	}
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timed, stop := context.WithTimeout(own, requestTimeout)
+	timed, stop := context.WithTimeout(own, timeout)
 	defer stop()
 	r := b.requests.add(subject, cancel)
 	defer b.requests.remove(r)

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -135,6 +136,25 @@ func TestShippedUsersMayDoWhatTheirServicesDo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, silences.Delete(ctx, "one"))
 	ready(t, operator)
+
+	serve(t, notifier, bus.CommandNotifier+".*", func(_ context.Context, subject string, data []byte) []byte {
+		return append([]byte(subject+" "), data...)
+	})
+	for _, verb := range []string{"test", "test", "replay"} {
+		var answer []byte
+		eventually(t, func() bool {
+			answer, err = operator.Request(ctx, bus.CommandNotifier+"."+verb, []byte("ops"))
+			return !errors.Is(err, bus.ErrNobodyServes)
+		}, "the notifier serves")
+		require.NoError(t, err)
+		require.Equal(t, bus.CommandNotifier+"."+verb+" ops", string(answer))
+	}
+	for _, user := range []string{"proxy", "status", "subscriber"} {
+		b := login(user)
+		eventually(t, func() bool { return !errors.Is(b.Ready(), bus.ErrUnavailable) }, "%s is connected", user)
+		_, err := b.Request(ctx, bus.CommandNotifier+".test", nil)
+		require.ErrorIs(t, err, bus.ErrRefused, user)
+	}
 }
 
 func (m *mirror) has(t *testing.T, key string) {
