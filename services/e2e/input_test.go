@@ -118,7 +118,7 @@ func TestABrokenTokenStopsNothingAndHealsWhenTheFileBecomesGood(t *testing.T) {
 		content string // empty: no file at all
 		want    string
 	}{
-		"no file":            {"", "no such file"},
+		"no file":            {"", "does not exist"},
 		"empty":              {"\n", "empty"},
 		"literal variable":   {"${TOKEN}\n", "${…}"},
 		"doubled Bearer":     {"Bearer Bearer " + firstToken + "\n", "Bearer"},

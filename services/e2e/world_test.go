@@ -104,8 +104,13 @@ func (w *world) endpoint() string { return "http://" + w.proxy + "/github" }
 // record is what the API says of the workload.
 func (w *world) record(t *testing.T) events.Record {
 	t.Helper()
+	return w.recordOf(t, "github")
+}
+
+func (w *world) recordOf(t *testing.T, workload string) events.Record {
+	t.Helper()
 	var r events.Record
-	resp, err := get(t.Context(), "http://"+w.status+"/api/v1/workloads/github")
+	resp, err := get(t.Context(), "http://"+w.status+"/api/v1/workloads/"+workload)
 	if err != nil {
 		return r
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/advice"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
@@ -142,7 +142,11 @@ func (x *exchange) Answer(_ *forward.Exchange, resp *http.Response) bool {
 	}
 	x.refuse(shield.Answer{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: v.Reason,
-		Message: x.rejectedText(v), RetryAfter: retryAfter,
+		Message: x.advise(advice.Case{
+			Status: events.StatusUnauthenticated, Reason: v.Reason,
+			Response: &events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
+		}),
+		RetryAfter: retryAfter,
 	})
 	return false
 }
@@ -162,11 +166,8 @@ func (x *exchange) tell(kind verdict.Kind, now time.Time, resp *http.Response, v
 	a := tracker.Answer{
 		Generation: x.snapshot.Generation, Sent: x.start, At: now, Verdict: kind, Scopes: v.Scopes,
 		Class:       tracker.Class{Method: r.Method, Path: events.CleanText(resp.Request.URL.Path, maxPath)},
-		Response:    events.Response{Status: resp.StatusCode},
+		Response:    events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
 		TraceParent: r.Header.Get("Traceparent"),
-	}
-	if v.Challenge != nil {
-		a.Response.Challenge = v.Challenge.Event()
 	}
 	if w.mcp {
 		a.Class.MCPMethod, a.MCPName = r.Header.Get("Mcp-Method"), r.Header.Get("Mcp-Name")
@@ -211,7 +212,7 @@ func (x *exchange) noCredential() {
 	s := x.snapshot
 	a := shield.Answer{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: s.Problem, RetryAfter: retryAfter,
-		Message: fmt.Sprintf("%s: there is no usable token in %s: %s. Put one there; it is picked up at once, no restart.", x.w.cfg.Name, s.Source, s.Detail),
+		Message: x.advise(advice.Case{Status: events.StatusMissing, Reason: s.Problem, Detail: s.Detail}),
 	}
 	if s.Problem == "" {
 		a.Reason, a.RetryAfter = "not_loaded", 1
@@ -224,25 +225,10 @@ func (x *exchange) noCredential() {
 	x.refuse(a)
 }
 
-func (x *exchange) rejectedText(v verdict.Verdict) string {
-	what := v.Reason
-	if v.Challenge != nil {
-		if d := v.Challenge.Event().ErrorDescription; d != "" {
-			what += ": " + d
-		}
-	}
-	return fmt.Sprintf("%s: the upstream rejected the token from %s (%s). %s",
-		x.w.cfg.Name, x.snapshot.Source, what, remedy(x.snapshot.Source))
-}
-
-func remedy(source string) string {
-	switch kind, _, _ := strings.Cut(source, " "); kind {
-	case "file":
-		return "Put a new token there; it is picked up at once, no restart."
-	case "env":
-		return "Set the variable to a new token and restart the proxy."
-	}
-	return "Whoever issues the token has to issue another one."
+// advise gives a client the words of the workload's record.
+func (x *exchange) advise(c advice.Case) string {
+	c.Source = events.ParseSource(x.snapshot.Source)
+	return x.w.cfg.Name + ": " + c.Text()
 }
 
 // hideURL takes the address, whose query may hold a secret, out of an error.

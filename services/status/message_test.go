@@ -34,29 +34,29 @@ func TestMessageSaysWhatToDo(t *testing.T) {
 		want        string
 	}{
 		{events.TypeUnauthorized, file, expired, "invalid_token", "the upstream rejected the token in /run/secrets/github (invalid_token: The access token expired). Put a new token there; it is picked up at once, no restart."},
-		{events.TypeUnauthorized, env, expired, "invalid_token", "the upstream rejected the token in the environment variable GITHUB_TOKEN (invalid_token: The access token expired). Set it to a new token and restart the proxy: a process does not see its environment change."},
-		{events.TypeUnauthorized, exec, expired, "invalid_token", "the upstream rejected the token from the helper /usr/bin/mint (invalid_token: The access token expired). See that the helper hands out a token that works; it is asked again by itself, no restart."},
-		{events.TypeUnauthorized, oauth2, expired, "invalid_token", "the upstream rejected the token from the token endpoint https://id.example.com/token (invalid_token: The access token expired). See what the authorization server says of this client, its grant and its scopes; a new token is fetched by itself, no restart."},
+		{events.TypeUnauthorized, env, expired, "invalid_token", "the upstream rejected the token in the environment variable GITHUB_TOKEN (invalid_token: The access token expired). Set it to a new token and restart the proxy: a running process does not see the change."},
+		{events.TypeUnauthorized, exec, expired, "invalid_token", "the upstream rejected the token from the helper /usr/bin/mint (invalid_token: The access token expired). Make the helper print a token that works; the proxy runs it again by itself, no restart."},
+		{events.TypeUnauthorized, oauth2, expired, "invalid_token", "the upstream rejected the token from the token endpoint https://id.example.com/token (invalid_token: The access token expired). Check this client, its grant and its scopes at the authorization server; the proxy fetches a new token by itself, no restart."},
 		{events.TypeUnauthorized, "vault kv/github", expired, "invalid_token", "the upstream rejected the token in vault kv/github (invalid_token: The access token expired). Put a new token where the proxy reads it."},
 		{events.TypeUnauthorized, "", expired, "invalid_token", "the upstream rejected the token (invalid_token: The access token expired). Put a new token where the proxy reads it."},
-		{events.TypeUnauthorized, file, bare, "bare_401", "the upstream answered 401 to the token in /run/secrets/github and did not say why; most often it has expired or was revoked. Put a new token there; it is picked up at once, no restart."},
-		{events.TypeUnauthorized, file, challenge(events.Challenge{Scheme: "bearer", Realm: "x"}), "bare_401", "the upstream answered 401 to the token in /run/secrets/github and did not say why; most often it has expired or was revoked. Put a new token there; it is picked up at once, no restart."},
-		{events.TypeUnauthorized, file, basic, "other_scheme", "the upstream answered 401 to the token in /run/secrets/github and asks for Basic authentication, which a bearer token cannot satisfy. Check the upstream's URL and what kind of credential it takes."},
+		{events.TypeUnauthorized, file, bare, "bare_401", "the upstream answered 401 to the token in /run/secrets/github and did not say why. Most often it has expired or was revoked. Put a new token there; it is picked up at once, no restart."},
+		{events.TypeUnauthorized, file, challenge(events.Challenge{Scheme: "bearer", Realm: "x"}), "bare_401", "the upstream answered 401 to the token in /run/secrets/github and did not say why. Most often it has expired or was revoked. Put a new token there; it is picked up at once, no restart."},
+		{events.TypeUnauthorized, file, basic, "other_scheme", "the upstream answered 401 to the token in /run/secrets/github and asks for Basic authentication, which a bearer token does not satisfy. Check the upstream's URL and which kind of credential it accepts."},
 		{events.TypeMissing, file, problem(events.ProblemNotFound, "no such file"), "not_found", "there is no token: /run/secrets/github does not exist. Put a token there; it is picked up at once, no restart."},
 		{events.TypeMissing, env, problem(events.ProblemNotFound, ""), "not_found", "there is no token: the environment variable GITHUB_TOKEN is not set. Set it to a token and restart the proxy."},
 		{events.TypeMissing, file, problem(events.ProblemEmpty, ""), "empty", "there is no token: /run/secrets/github is empty. Put a token there; it is picked up at once, no restart."},
-		{events.TypeMissing, file, problem(events.ProblemMalformed, "it is the literal ${TOKEN}"), "malformed", "what /run/secrets/github holds is not used as a token: it is the literal ${TOKEN}. Put the bare token, and nothing else, there; it is picked up at once, no restart."},
-		{events.TypeMissing, env, problem(events.ProblemMalformed, ""), "malformed", "what the environment variable GITHUB_TOKEN holds is not used as a token. Set it to the bare token, and nothing else and restart the proxy."},
-		{events.TypeMissing, file, problem(events.ProblemUnread, "permission denied"), "unreadable", "/run/secrets/github cannot be read: permission denied. Let the user that runs the proxy read it; it is picked up at once, no restart."},
-		{events.TypeMissing, exec, problem(events.ProblemFailed, "exit status 3"), "failed", "the helper /usr/bin/mint failed to give a token: exit status 3. Run the helper by hand, as the proxy's user, to see why; it is tried again by itself, no restart."},
-		{events.TypeMissing, exec, problem(events.ProblemRefused, "login expired"), "refused", "the helper /usr/bin/mint refused to give a token: login expired. Log the helper in again; it is asked again by itself, no restart."},
-		{events.TypeMissing, oauth2, problem(events.ProblemRefused, "invalid_grant"), "refused", "the token endpoint https://id.example.com/token refused to give a token: invalid_grant. Authorize the client again: it needs a new secret or refresh token in the proxy's configuration."},
-		{events.TypeMissing, oauth2, problem(events.ProblemFailed, "502"), "failed", "the token endpoint https://id.example.com/token failed to give a token: 502. See that the proxy can reach it; it is tried again by itself, no restart."},
+		{events.TypeMissing, file, problem(events.ProblemMalformed, "it is the literal ${TOKEN}"), "malformed", "/run/secrets/github holds no usable token: it is the literal ${TOKEN}. Put only the token there; it is picked up at once, no restart."},
+		{events.TypeMissing, env, problem(events.ProblemMalformed, ""), "malformed", "the environment variable GITHUB_TOKEN holds no usable token. Set it to the token alone and restart the proxy."},
+		{events.TypeMissing, file, problem(events.ProblemUnread, "permission denied"), "unreadable", "/run/secrets/github cannot be read: permission denied. Let the proxy's user read it; it is picked up at once, no restart."},
+		{events.TypeMissing, exec, problem(events.ProblemFailed, "exit status 3"), "failed", "the helper /usr/bin/mint failed to give a token: exit status 3. Run the helper by hand as the proxy's user to see why; the proxy tries again by itself, no restart."},
+		{events.TypeMissing, exec, problem(events.ProblemRefused, "login expired"), "refused", "the helper /usr/bin/mint refused to give a token: login expired. Log the helper in again; the proxy runs it again by itself, no restart."},
+		{events.TypeMissing, oauth2, problem(events.ProblemRefused, "invalid_grant"), "refused", "the token endpoint https://id.example.com/token refused to give a token: invalid_grant. Authorize the client again: it needs a new secret or refresh token."},
+		{events.TypeMissing, oauth2, problem(events.ProblemFailed, "502"), "failed", "the token endpoint https://id.example.com/token failed to give a token: 502. Check that the proxy can reach it; the proxy tries again by itself, no restart."},
 		{events.TypeMissing, file, problem("", ""), "missing", "there is no usable token from /run/secrets/github. Put a token there; it is picked up at once, no restart."},
 		{events.TypeExpiring, file, ends, "expires_soon", "the token in /run/secrets/github expires at 2026-11-30 12:00 UTC. Put a new token there before that; it is picked up at once, no restart."},
 		{events.TypeExpiring, env, ends, "expires_soon", "the token in the environment variable GITHUB_TOKEN expires at 2026-11-30 12:00 UTC. Set it to a new token before that and restart the proxy."},
-		{events.TypeExpiring, oauth2, ends, "expires_soon", "the token from the token endpoint https://id.example.com/token expires at 2026-11-30 12:00 UTC. A new one is fetched by itself; if it is not, look at the token endpoint https://id.example.com/token."},
-		{events.TypeLoaded, file, ends, "", "the token in /run/secrets/github was loaded; no request has shown yet whether the upstream accepts it."},
+		{events.TypeExpiring, oauth2, ends, "expires_soon", "the token from the token endpoint https://id.example.com/token expires at 2026-11-30 12:00 UTC. The proxy fetches a new one by itself. If it does not, check the token endpoint."},
+		{events.TypeLoaded, file, ends, "", "the token in /run/secrets/github was loaded. The upstream has not answered a request with it yet."},
 		{events.TypeAuthorized, file, ends, "", "the upstream accepts the token in /run/secrets/github."},
 	} {
 		o := newHistory().add(c.typ, "t1", func(o *Observation) { o.Data.Credential.Source = c.source }, c.change)
@@ -84,17 +84,6 @@ func TestHostileTextIsBoundedAndPlain(t *testing.T) {
 	for range 1000 {
 		long += "long "
 	}
-	for in, want := range map[string]string{
-		"two\nlines\x00\x1b[31m": "two lines [31m",
-		"\u202eevil\u2066 text":  "evil text",
-		"  spaces\t\t ":          "spaces",
-		"\xff\xfe broken":        "broken",
-		"<b>html</b> & so on":    "<b>html</b> & so on",
-	} {
-		require.Equal(t, want, plain(in))
-	}
-	require.LessOrEqual(t, len([]rune(plain(long))), 301)
-
 	h := newHistory()
 	r := fold(events.Record{}, h.add(events.TypeUnauthorized, "t1", challenge(events.Challenge{
 		Scheme: "Bearer", Error: "weird\x00 \"error\" " + long, ErrorDescription: long,

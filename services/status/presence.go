@@ -112,7 +112,7 @@ func present(r events.Record, by []served) api.Workload {
 		default:
 			w.Reachable = s.Reachable
 			if w.Outage == nil || s.Since.Before(w.Outage.Since) {
-				w.Outage = &api.Outage{Since: s.Since, Error: plain(s.Error)}
+				w.Outage = &api.Outage{Since: s.Since, Error: events.CleanText(s.Error, 300)}
 			}
 		}
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/advice"
 	"github.com/authwatch/authwatch/services/internal/process"
 	"github.com/authwatch/authwatch/services/proxy"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 	"github.com/authwatch/authwatch/services/standalone"
 )
 
@@ -71,15 +73,20 @@ func checkWorkload(ctx context.Context, w *proxy.Workload, online bool) (string,
 		return "a program or a token endpoint gives the token; not asked without --online", nil
 	}
 	s, err := readToken(ctx, w.Credential)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "no usable token", err
-	}
-	if !online {
+	case !s.Usable():
+		return "no usable token", errors.New(missing(s).Text())
+	case !online:
 		return describeToken(s), nil
 	}
 	trial, err := proxy.Try(ctx, *w, s.Token)
 	if err != nil {
 		return "cannot be tried", err
 	}
-	return trial.Result() + ": " + trialText(trial), trialError(trial)
+	if trial.Verdict != verdict.Accepted {
+		err = errors.New(problemText(trial, s, advice.Case.Text))
+	}
+	return trial.Result() + ": " + trialText(trial), err
 }

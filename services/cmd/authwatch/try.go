@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/advice"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/process"
 	"github.com/authwatch/authwatch/services/proxy"
@@ -43,20 +44,24 @@ service what the workload's probe says, else GET of its upstream.`,
 		if err != nil {
 			return err
 		}
-		source := w.Credential
+		source, say := w.Credential, advice.Case.Text
 		if tokenFile != "" {
-			source = credential.Config{BearerTokenFile: tokenFile}
+			// What the proxy does on its own it does not do for this file.
+			source, say = credential.Config{BearerTokenFile: tokenFile}, advice.Case.What
 		}
 		s, err := readToken(c.Context(), source)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
+		if !s.Usable() {
+			return fmt.Errorf("%s: %s", w.Name, say(missing(s)))
+		}
 		trial, err := proxy.Try(c.Context(), *w, s.Token)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
-		if err := trialError(trial); err != nil {
-			return &process.ExitError{Code: process.ExitProblem, Err: fmt.Errorf("%s: %w", w.Name, err)}
+		if trial.Verdict != verdict.Accepted {
+			return &process.ExitError{Code: process.ExitProblem, Err: fmt.Errorf("%s: %s", w.Name, problemText(trial, s, say))}
 		}
 		p := printer(c)
 		p.Line("%s: %s, token %s: %s", w.Name, p.Green(trial.Result()), s.Fingerprint, trialText(trial))
@@ -82,11 +87,13 @@ func readToken(ctx context.Context, c credential.Config) (*credential.Snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	s := source.Reread(ctx)
-	if !s.Usable() {
-		return nil, fmt.Errorf("%s: %s; put the token there, it is picked up at once, no restart", s.Source, s.Detail)
+	return source.Reread(ctx), nil
+}
+
+func missing(s *credential.Snapshot) advice.Case {
+	return advice.Case{
+		Status: events.StatusMissing, Source: events.ParseSource(s.Source), Reason: s.Problem, Detail: s.Detail,
 	}
-	return s, nil
 }
 
 func describeToken(s *credential.Snapshot) string {
@@ -112,13 +119,18 @@ func trialText(t proxy.Trial) string {
 	return terminal.Clean(text)
 }
 
-func trialError(t proxy.Trial) error {
-	if t.Verdict == verdict.Accepted {
-		return nil
+// problemText is a trial that did not end in an acceptance, and what to do about it.
+func problemText(t proxy.Trial, s *credential.Snapshot, say func(advice.Case) string) string {
+	text := t.Detail
+	if t.Verdict == verdict.Rejected {
+		text = say(advice.Case{
+			Status: events.StatusUnauthenticated, Source: events.ParseSource(s.Source), Reason: t.Reason,
+			Response: &events.Response{Status: t.Status, Challenge: t.Challenge},
+		})
 	}
-	text := t.Result() + ": " + t.Detail
+	text = t.Result() + ": " + text
 	if t.Status != 0 {
 		text += " (" + trialText(t) + ")"
 	}
-	return errors.New(text)
+	return terminal.Clean(text)
 }
