@@ -5,9 +5,11 @@
 package corpus
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -145,6 +147,26 @@ func Load() ([]History, error) {
 	}
 	return all, nil
 }
+
+// Length is how long the history takes in real time, at least.
+func (h *History) Length() time.Duration {
+	var d time.Duration
+	for _, s := range h.Steps {
+		d += s.Wait
+		if r := s.Request; r != nil {
+			d += time.Duration(max(r.Times-1, 0)) * cmp.Or(r.Every, defaultEvery)
+		}
+	}
+	return d
+}
+
+// Restarts reports whether the gateway is restarted in it.
+func (h *History) Restarts() bool {
+	return slices.ContainsFunc(h.Steps, func(s Step) bool { return s.Restart })
+}
+
+// defaultEvery is the time between requests that are repeated.
+const defaultEvery = 100 * time.Millisecond
 
 func (h *History) check() error {
 	if h.Name == "" || h.Source == "" || h.Family == "" {

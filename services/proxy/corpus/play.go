@@ -26,13 +26,6 @@ type Gateway interface {
 	Try(ctx context.Context) string
 }
 
-// Stage is where a history is played.
-type Stage struct {
-	// Upstream answers for the server of the history; the gateway's requests go there.
-	Upstream http.Handler
-	player   *Player
-}
-
 // Player plays one history.
 type Player struct {
 	h       *History
@@ -124,7 +117,7 @@ func (p *Player) requests(ctx context.Context, base string, r Request) error {
 	p.spans[len(p.spans)-1].seen = true
 	for n := range cmp.Or(r.Times, 1) {
 		if n > 0 {
-			p.Sleep(cmp.Or(r.Every, 100*time.Millisecond))
+			p.Sleep(cmp.Or(r.Every, defaultEvery))
 		}
 		if err := p.send(ctx, base, r); err != nil {
 			return err
