@@ -6,28 +6,14 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/presence"
 )
 
-const (
-	leaseEvery   = 10 * time.Second // the bucket forgets after 30
-	leaseTimeout = 5 * time.Second
-)
-
-// lease is what a proxy says about itself for as long as it serves.
-type lease struct {
-	Instance  string            `json:"instance"`
-	Workloads map[string]served `json:"workloads"`
-}
-
-type served struct {
-	Reachable bool      `json:"reachable"`
-	Since     time.Time `json:"since"`
-	Error     string    `json:"error,omitempty"`
-}
+const leaseTimeout = 5 * time.Second
 
 func (p *Proxy) keepLease(ctx context.Context) {
-	bucket, key := p.o.Bus.Bucket(bus.BucketLeases), "proxy."+p.home.instance
-	tick := time.NewTicker(leaseEvery)
+	bucket, key := p.o.Bus.Bucket(bus.BucketLeases), presence.Key(p.home.instance)
+	tick := time.NewTicker(presence.Renew)
 	defer tick.Stop()
 	failing := false
 	for {
@@ -59,14 +45,14 @@ func (p *Proxy) renew(ctx context.Context, bucket *bus.Bucket, key string) error
 	return err
 }
 
-func (p *Proxy) lease() lease {
-	l := lease{Instance: p.home.instance, Workloads: map[string]served{}}
+func (p *Proxy) lease() presence.Lease {
+	l := presence.Lease{Instance: p.home.instance, Workloads: map[string]presence.Served{}}
 	for _, w := range p.table.Load().workloads {
 		ok, since, why := w.reach.get()
 		if since.IsZero() {
 			since = w.started
 		}
-		l.Workloads[w.cfg.Name] = served{Reachable: ok, Since: since.UTC(), Error: why}
+		l.Workloads[w.cfg.Name] = presence.Served{Reachable: &ok, Since: since.UTC(), Error: why}
 	}
 	return l
 }

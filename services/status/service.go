@@ -19,6 +19,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/listen"
+	"github.com/authwatch/authwatch/services/internal/presence"
 	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/status/api"
 	"github.com/authwatch/authwatch/services/status/page"
@@ -53,7 +54,7 @@ type Service struct {
 	log      *slog.Logger
 	metrics  *metrics
 	view     *view
-	presence *presence
+	proxies  *proxies
 	recorder *recorder
 	feed     *api.Feed
 	handler  http.Handler
@@ -72,7 +73,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		cfg: o.Config, bus: o.Bus, log: o.Log,
-		metrics: newMetrics(o.Metrics), view: newView(), presence: newPresence(o.Log), feed: api.NewFeed(),
+		metrics: newMetrics(o.Metrics), view: newView(), proxies: newProxies(o.Log), feed: api.NewFeed(),
 	}
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(workloadMetrics{s})
@@ -114,7 +115,7 @@ func (s *Service) Ready() error {
 
 // Workloads implements [api.Reader].
 func (s *Service) Workloads() []api.Workload {
-	by := s.presence.sweep()
+	by := s.proxies.serving()
 	records := s.view.records()
 	all := make([]api.Workload, len(records), len(records)+len(by))
 	for i, r := range records {
@@ -132,7 +133,7 @@ func (s *Service) Workloads() []api.Workload {
 
 // Workload implements [api.Reader].
 func (s *Service) Workload(name string) (api.Workload, bool) {
-	by := s.presence.of(name)
+	by := s.proxies.serving()[name]
 	v, ok := s.view.get(name)
 	switch {
 	case ok:
@@ -210,7 +211,7 @@ func (s *Service) consume(ctx context.Context) error {
 }
 
 func (s *Service) watchLeases(ctx context.Context) error {
-	return s.presence.watch(ctx, s.bus.Bucket(bus.BucketLeases))
+	return s.bus.Bucket(bus.BucketLeases).Watch(ctx, presence.Keys, s.proxies.take)
 }
 
 // again runs fn until ctx ends, after every end once more.
