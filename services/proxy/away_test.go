@@ -135,7 +135,7 @@ func TestTwoProxiesDoNotShareAFolder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newRemote(t).URL)
 	_, err := proxy.New(proxy.Options{Config: w.cfg, DataDir: filepath.Join(w.dir, "data"), Bus: w.bus, Log: slog.New(slog.DiscardHandler)})
-	require.ErrorContains(t, err, "is used by another running proxy; give each a data_dir of its own")
+	require.ErrorContains(t, err, "another process holds it; give each its own data_dir")
 }
 
 func TestTheSourceOfEventsStaysTheSameOverARestart(t *testing.T) {

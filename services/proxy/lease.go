@@ -12,7 +12,7 @@ import (
 const leaseTimeout = 5 * time.Second
 
 func (p *Proxy) keepLease(ctx context.Context) {
-	bucket, key := p.o.Bus.Bucket(bus.BucketLeases), presence.Key(p.home.instance)
+	bucket, key := p.o.Bus.Bucket(bus.BucketLeases), presence.Key(p.identity.instance)
 	tick := time.NewTicker(presence.Renew)
 	defer tick.Stop()
 	failing := false
@@ -46,7 +46,7 @@ func (p *Proxy) renew(ctx context.Context, bucket *bus.Bucket, key string) error
 }
 
 func (p *Proxy) lease() presence.Lease {
-	l := presence.Lease{Instance: p.home.instance, Workloads: map[string]presence.Served{}}
+	l := presence.Lease{Instance: p.identity.instance, Workloads: map[string]presence.Served{}}
 	for _, w := range p.table.Load().workloads {
 		ok, since, why := w.reach.get()
 		if since.IsZero() {

@@ -43,7 +43,7 @@ type Options struct {
 // Proxy serves workloads.
 type Proxy struct {
 	o        Options
-	home     *home
+	identity *identity
 	outbox   *outbox.Outbox
 	metrics  *metrics
 	table    atomic.Pointer[table]
@@ -59,14 +59,14 @@ func New(o Options) (*Proxy, error) {
 	if problems := o.Config.Validate(); len(problems) > 0 {
 		return nil, problems[0]
 	}
-	h, err := openHome(o.DataDir)
+	id, err := openIdentity(o.DataDir, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{o: o, home: h, leaseDue: make(chan struct{}, 1)}
+	p := &Proxy{o: o, identity: id, leaseDue: make(chan struct{}, 1)}
 	p.table.Store(&table{})
 	p.outbox, err = outbox.Open(outbox.Options{
-		Dir: h.dir, Publisher: o.Bus, Log: o.Log,
+		Dir: id.dir, Publisher: o.Bus, Log: o.Log,
 		Refused: func(err error) bool { return errors.Is(err, bus.ErrRefused) },
 		Acknowledged: func(e event.Event, lag time.Duration) {
 			p.metrics.published.WithLabelValues(e.Type()).Inc()
@@ -75,13 +75,13 @@ func New(o Options) (*Proxy, error) {
 		},
 	})
 	if err != nil {
-		h.close()
+		id.close()
 		return nil, err
 	}
 	p.metrics = newMetrics(o.Metrics, p)
 	t, err := p.build(o.Config)
 	if err != nil {
-		h.close()
+		id.close()
 		return nil, err
 	}
 	p.table.Store(t)
@@ -89,7 +89,7 @@ func New(o Options) (*Proxy, error) {
 }
 
 // Instance names this proxy on the bus; it stays the same over restarts.
-func (p *Proxy) Instance() string { return p.home.instance }
+func (p *Proxy) Instance() string { return p.identity.instance }
 
 // Address is where the shared listener is open: the configured one, with the
 // port that the system chose in place of 0. Empty while not running.
@@ -128,7 +128,7 @@ type running struct {
 // Run serves until ctx ends. Then it stops listening, lets requests finish and
 // publishes what it still holds, each for a few seconds.
 func (p *Proxy) Run(ctx context.Context) error {
-	defer p.home.close()
+	defer p.identity.close()
 	p.o.Bus.Needs(events.TypeUnauthorized+".*", events.TypeAuthorized+".*", events.TypeForbidden+".*",
 		events.TypeLoaded+".*", events.TypeMissing+".*", events.TypeExpiring+".*")
 	// Parts stop one after the other, so none lives on ctx itself.
@@ -183,7 +183,7 @@ func (p *Proxy) stopListening(ctx context.Context, r *running) {
 // observe takes a fact to the outbox.
 func (p *Proxy) observe(f tracker.Fact) {
 	o := f.Observation
-	e, err := events.New(f.Type, p.home.source(), o.Workload, f.At, o)
+	e, err := events.New(f.Type, p.identity.source(), o.Workload, f.At, o)
 	if err != nil {
 		p.o.Log.Error("an observation cannot be told", "workload", o.Workload, "type", f.Type, "err", err)
 		return

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/datadir"
 	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/natsd"
 )
@@ -31,8 +32,8 @@ func (a *App) startServer(ctx context.Context) (*natsd.Server, error) {
 		Listen: a.cfg.NATS.Listen, Users: users,
 		Log: a.log.With("component", "nats"),
 	})
-	if errors.Is(err, natsd.ErrInUse) {
-		err = a.cfg.locate("", config.Problem{Path: "data_dir", Text: a.cfg.DataDir + ": " + natsd.ErrInUse.Error()})
+	if errors.Is(err, datadir.ErrInUse) {
+		err = a.cfg.locate("", config.Problem{Path: "data_dir", Text: a.cfg.DataDir + ": " + datadir.ErrInUse.Error()})
 	}
 	if err != nil {
 		return nil, err

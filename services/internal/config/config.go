@@ -10,7 +10,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -30,7 +29,7 @@ type Ignored struct{}
 // Load reads file into the struct that into points at. Its errors are of type
 // [Errors]: all that is wrong, not only the first.
 func Load(file string, into any) (*Document, error) {
-	text, err := read(file)
+	text, err := ReadFile(file, maxFile)
 	if err != nil {
 		if pe, ok := errors.AsType[*os.PathError](err); ok {
 			err = pe.Err
@@ -50,19 +49,6 @@ func Parse(file string, text []byte, into any) (*Document, error) {
 		return nil, d.errs.sorted()
 	}
 	return &Document{File: file, lines: d.lines}, nil
-}
-
-func read(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = errors.New("larger than 4 MiB; is this a configuration file?")
-	}
-	return text, err
 }
 
 // parse returns the one mapping that a file has to hold, or nil and errors.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 )
 
 const redacted = "<redacted>"
@@ -50,17 +49,9 @@ func ReadSecret(plain Secret, file string) (Secret, error) {
 	if plain != "" {
 		return "", errors.New("given both as a value and as a file; keep one")
 	}
-	f, err := os.Open(file)
+	b, err := ReadFile(file, maxSecret)
 	if err != nil {
 		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(b) > maxSecret:
-		return "", fmt.Errorf("%s is larger than %d bytes", file, maxSecret)
 	}
 	b = bytes.TrimRight(bytes.TrimPrefix(b, []byte("\uFEFF")), "\r\n")
 	if len(b) == 0 {

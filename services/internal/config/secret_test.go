@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -53,6 +54,8 @@ func TestASecretIsReadFromItsValueOrItsFile(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	for name, c := range map[string]struct {
 		plain      config.Secret
 		file, want string
@@ -65,7 +68,9 @@ func TestASecretIsReadFromItsValueOrItsFile(t *testing.T) {
 		"both":            {plain: "v", file: file("b", "w"), err: "given both as a value and as a file; keep one"},
 		"empty file":      {file: file("c", "\n"), err: filepath.Join(dir, "c") + " is empty"},
 		"no file":         {file: filepath.Join(dir, "none"), err: "open " + filepath.Join(dir, "none") + ": no such file or directory"},
-		"huge file":       {file: file("d", string(make([]byte, 65<<10))), err: filepath.Join(dir, "d") + " is larger than 65536 bytes"},
+		"folder":          {file: dir, err: "read " + dir + ": is a directory"},
+		"pipe":            {file: pipe, err: "read " + pipe + ": is not a regular file"},
+		"huge file":       {file: file("d", string(make([]byte, 65<<10))), err: "read " + filepath.Join(dir, "d") + ": larger than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/datadir"
 )
 
 const (
@@ -75,9 +76,9 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(o.Dir)
+	lock, err := datadir.Lock(o.Dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("nats: %w", err)
 	}
 	ns, err := server.NewServer(options)
 	if err != nil {

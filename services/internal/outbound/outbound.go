@@ -9,9 +9,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/config"
 )
+
+// maxRoots is several times what systems ship.
+const maxRoots = 4 << 20
 
 // Roots are the CA certificates of a PEM file; nil, which are the system's,
 // where file is empty.
@@ -19,7 +23,7 @@ func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := config.ReadFile(file, maxRoots)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"os"
 	"reflect"
 	"strings"
+
+	"github.com/authwatch/authwatch/services/internal/config"
 )
 
 // Hash changes when c does, also when a file that it names has another content.
@@ -30,7 +31,7 @@ func digest(h hash.Hash, v reflect.Value) {
 			h.Write([]byte(key + "\x00"))
 			digest(h, v.Field(i))
 			if strings.HasSuffix(key, "_file") && v.Field(i).String() != "" {
-				content, _ := os.ReadFile(v.Field(i).String()) // unreadable is a value too
+				content, _ := config.ReadFile(v.Field(i).String(), 1<<20) // unreadable is a value too
 				h.Write(content)
 			}
 		}

@@ -3,13 +3,11 @@ package credential
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
 )
 
 // settle is how long a file may be gone, empty or half written before that is
@@ -28,36 +26,18 @@ func (f file) read(context.Context) (reading, *failure) {
 func (file) changed() bool { return true }
 
 func readFile(path string) (string, *failure) {
-	unreadable := func(err error) *failure {
-		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pe.Err
-		}
-		return &failure{problem: events.ProblemUnread, detail: err.Error()}
+	content, err := config.ReadFile(path, maxToken+64) // a prefix and line breaks
+	if err == nil {
+		return string(content), nil
 	}
-	// Opening a pipe would wait for its writer.
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", &failure{problem: events.ProblemNotFound, detail: "no such file"}
-	case err != nil:
-		return "", unreadable(err)
-	case info.IsDir():
-		return "", &failure{problem: events.ProblemUnread, detail: "it is a directory"}
-	case !info.Mode().IsRegular():
-		return "", &failure{problem: events.ProblemUnread, detail: "it is not a regular file"}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", unreadable(err)
+	if _, ok := errors.AsType[config.TooLargeError](err); ok {
+		return "", malformed("it is longer than %d bytes", maxToken)
 	}
-	defer f.Close()
-	const most = maxToken + 64 // a prefix and line breaks
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
-	switch {
-	case err != nil:
-		return "", unreadable(err)
-	case len(content) > most:
-		return "", &failure{problem: events.ProblemMalformed, detail: fmt.Sprintf("it is longer than %d bytes", maxToken)}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err
 	}
-	return string(content), nil
+	return "", &failure{problem: events.ProblemUnread, detail: err.Error()}
 }

@@ -2,14 +2,12 @@ package credential
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/datadir"
 )
 
 // secretFile is a secret that is given as a value or in a file, and that may be
@@ -60,7 +58,7 @@ func (s *secretFile) set(next config.Secret) error {
 	if s.path == "" {
 		return errors.New("it was given as a value; give it as a file")
 	}
-	if err := replaceFile(s.path, next.Reveal()+"\n"); err != nil {
+	if err := datadir.Replace(s.path, []byte(next.Reveal()+"\n")); err != nil {
 		return err
 	}
 	s.read = next
@@ -80,48 +78,4 @@ func (s *secretFile) content() (config.Secret, *failure) {
 		return "", &failure{problem: events.ProblemEmpty, detail: "it is empty"}
 	}
 	return config.Secret(secret), nil
-}
-
-// replaceFile puts content in the place of the file at path: after a crash at
-// any moment there is the old or the new one, whole.
-func replaceFile(path, content string) error {
-	// A link stays, and its target is replaced.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	mode := os.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".authwatch-*")
-	if err != nil {
-		return withoutPath(err)
-	}
-	_, err = f.WriteString(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return withoutPath(err)
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return withoutPath(err)
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// withoutPath leaves the name of the temporary file out of an error.
-func withoutPath(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("%s: %w", pe.Op, pe.Err)
-	}
-	if le, ok := errors.AsType[*os.LinkError](err); ok {
-		return fmt.Errorf("%s: %w", le.Op, le.Err)
-	}
-	return err
 }

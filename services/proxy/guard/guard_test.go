@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -146,7 +147,7 @@ func TestAChangedFileReplacesTheTokensAndABadOneDoesNot(t *testing.T) {
 		"# nothing\n":                  "holds no token",
 		two + "\nshort\n":              "line 2: a client token has at least 16 characters",
 		"Bearer client-token-number-1": "line 1: one token a line, without spaces and without \"Bearer\"",
-		strings.Repeat("x", 1<<20+1):   "is larger than 1 MiB",
+		strings.Repeat("x", 1<<20+1):   "larger than 1048576 bytes",
 	} {
 		require.NoError(t, os.WriteFile(set.File, []byte(text), 0o600))
 		_, err = set.Reload()
@@ -154,6 +155,10 @@ func TestAChangedFileReplacesTheTokensAndABadOneDoesNot(t *testing.T) {
 		require.NotContains(t, err.Error(), "client-token")
 		require.True(t, allowed(two), "those read last stay good")
 	}
+	require.NoError(t, os.Remove(set.File))
+	require.NoError(t, syscall.Mkfifo(set.File, 0o600))
+	_, err = set.Reload()
+	require.ErrorContains(t, err, "not a regular file", "nobody waits for its writer")
 	require.NoError(t, os.Remove(set.File))
 	_, err = set.Reload()
 	require.ErrorIs(t, err, os.ErrNotExist)

@@ -7,13 +7,12 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 
+	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/filewatch"
 )
 
@@ -72,17 +71,9 @@ func (t *Tokens) Run(ctx context.Context, log *slog.Logger) {
 
 // Reload reads the file again and reports whether the tokens changed.
 func (t *Tokens) Reload() (changed bool, err error) {
-	f, err := os.Open(t.File)
+	text, err := config.ReadFile(t.File, maxTokenFile)
 	if err != nil {
 		return false, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
-	if err != nil {
-		return false, err
-	}
-	if len(text) > maxTokenFile {
-		return false, fmt.Errorf("%s is larger than 1 MiB", t.File)
 	}
 	set, err := parseTokens(text)
 	if err != nil {

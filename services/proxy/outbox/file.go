@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/datadir"
 )
 
 const (
@@ -21,6 +21,8 @@ const (
 	grace = 10 * time.Millisecond
 	// pause bounds how often the file is written.
 	pause = 20 * time.Millisecond
+	// maxFile is more than the events of ten thousand workloads.
+	maxFile = 1 << 30
 )
 
 // keep makes the file follow what is held.
@@ -73,7 +75,7 @@ func (b *Outbox) save() error {
 		text.WriteByte('\n')
 		ids[e.ID()] = true
 	}
-	if err := replace(b.file, text.Bytes()); err != nil {
+	if err := datadir.Replace(b.file, text.Bytes()); err != nil {
 		return err
 	}
 	b.stored = ids
@@ -93,37 +95,10 @@ func (b *Outbox) unstored() (held []event.Event, same bool) {
 	return held, same
 }
 
-// replace writes a file so that a crash leaves the old or the new content.
-func replace(file string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".outbox-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // it is gone when all went well
-	if _, err = tmp.Write(text); err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
-}
-
 // load reads the file. What cannot be read is set aside: it must not keep the
 // proxy from starting.
 func load(file string, log *slog.Logger) ([]event.Event, error) {
-	text, err := os.ReadFile(file)
+	text, err := config.ReadFile(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -145,7 +120,7 @@ func load(file string, log *slog.Logger) ([]event.Event, error) {
 		left = append(left, e)
 	}
 	if bad > 0 {
-		if err := os.WriteFile(file+".bad", text, 0o600); err != nil {
+		if err := datadir.Replace(file+".bad", text); err != nil {
 			return nil, err
 		}
 	}
