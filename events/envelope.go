@@ -2,10 +2,11 @@ package events
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -41,20 +42,24 @@ func New(typ, source, workload string, at time.Time, data any) (event.Event, err
 // NewID returns a UUIDv7 (RFC 9562 section 5.7): ids sort by time.
 func NewID(at time.Time) string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	_, _ = rand.Read(b[6:]) // never fails: crypto/rand ends the process instead
 	ms := uint64(at.UnixMilli())
 	binary.BigEndian.PutUint32(b[0:], uint32(ms>>16))
 	binary.BigEndian.PutUint16(b[4:], uint16(ms))
-	b[6] = b[6]&0x0f | 0x70
+	return uuid(b, 7)
+}
+
+// DeriveID returns a UUIDv8 (RFC 9562 section 5.8) made of parts: whoever derives
+// it again gets the same.
+func DeriveID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return uuid([16]byte(sum[:]), 8)
+}
+
+func uuid(b [16]byte, version byte) string {
+	b[6] = b[6]&0x0f | version<<4
 	b[8] = b[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[0:8], b[0:4])
-	hex.Encode(s[9:13], b[4:6])
-	hex.Encode(s[14:18], b[6:8])
-	hex.Encode(s[19:23], b[8:10])
-	hex.Encode(s[24:], b[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // SchemaURI is the dataschema attribute of a type's events.

@@ -28,6 +28,14 @@ func TestAnIDIsAUUIDv7OfItsTimeAndNeverTheSameTwice(t *testing.T) {
 	require.Less(t, events.NewID(now), events.NewID(now.Add(time.Millisecond)), "ids sort by time")
 }
 
+func TestADerivedIDIsAUUIDv8AndTheSameForTheSameParts(t *testing.T) {
+	t.Parallel()
+	id := events.DeriveID("github", "urn:authwatch:proxy:a", "1")
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
+	require.Equal(t, id, events.DeriveID("github", "urn:authwatch:proxy:a", "1"))
+	require.NotEqual(t, id, events.DeriveID("github", "urn:authwatch:proxy:a1", ""))
+}
+
 func TestAWorkloadNameIsADNSLabel(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a", "0", "github", "prod-2", "a--b", strings.Repeat("a", 63)} {

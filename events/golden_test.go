@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -69,6 +71,13 @@ func record() events.Record {
 			Time: at("2026-11-24T10:00:00Z"), SkewMS: 4, Fingerprint: "3f9a1c0b7d22", LoadedAt: ptr(at("2026-11-20T08:00:00Z")), Rejections: 3,
 		}},
 	}
+}
+
+// recordOfToday has the fields too that came after the first golden files.
+func recordOfToday() events.Record {
+	r := record()
+	r.IncidentOpened = ptr(at("2026-11-24T10:00:00.005Z"))
+	return r
 }
 
 // recovered is the record after the incident: a resolution carries it.
@@ -154,6 +163,34 @@ func TestTheWireBytesOfEachTypeAreTheGoldenOnes(t *testing.T) {
 			}, m.Header)
 		})
 	}
+}
+
+// Fields are added, and the golden files that have none of them stay. A file with
+// a number has every field of its day.
+func TestFieldsThatWereAddedHaveGoldenBytesToo(t *testing.T) {
+	t.Parallel()
+	e, err := events.New(events.TypeStatusChanged, "urn:authwatch:status", "github", at("2026-11-24T10:00:00.001Z"), recordOfToday())
+	require.NoError(t, err)
+	e.SetID("019ab63c-e641-70bf-aa76-38d070ceff9d")
+	m, err := events.Marshal(e)
+	require.NoError(t, err)
+	file := golden("status.changed.2")
+	if _, err := os.Stat(file); os.IsNotExist(err) && *update {
+		require.NoError(t, os.WriteFile(file, m.Data, 0o600))
+	}
+	body, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(body), string(m.Data))
+	read, err := events.Unmarshal(nil, body)
+	require.NoError(t, err)
+	got, err := events.ParseStatus(read)
+	require.NoError(t, err)
+	require.Equal(t, recordOfToday(), got)
+	schema, err := compiler(t).Compile(read.DataSchema())
+	require.NoError(t, err)
+	data, err := jsonschema.UnmarshalJSON(bytes.NewReader(read.Data()))
+	require.NoError(t, err)
+	require.NoError(t, schema.Validate(data))
 }
 
 func TestTheGoldenBytesDecodeToTheValuesTheyWereMadeOf(t *testing.T) {

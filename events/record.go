@@ -44,18 +44,19 @@ type Record struct {
 	// a new credential is unverified, it is the open incident's.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"` // for people: what happened and what to do
-	// Incident is the id of the open incident, a ULID: from entering a bad status
-	// until the upstream accepts a credential. Absent when none is open.
-	Incident     string      `json:"incident,omitempty"`
-	LastIncident *Incident   `json:"last_incident,omitempty"` // the latest closed one
-	Incidents    int64       `json:"incidents,omitempty"`     // how many were opened so far
-	Credential   *Credential `json:"credential,omitempty"`    // the current one
-	Upstream     string      `json:"upstream,omitempty"`
-	Evidence     *Evidence   `json:"evidence,omitempty"`  // behind a bad status
-	Forbidden    *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
-	Cause        *Cause      `json:"cause,omitempty"`     // the event behind Status
-	Observed     *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
-	Observers    []Observer  `json:"observers,omitempty"` // what each proxy said last, by source
+	// Incident is the id of the open incident: from entering a bad status until the
+	// upstream accepts a credential. Absent when none is open.
+	Incident       string      `json:"incident,omitempty"`
+	IncidentOpened *time.Time  `json:"incident_opened,omitempty"` // of the open one, by the broker's clock
+	LastIncident   *Incident   `json:"last_incident,omitempty"`   // the latest closed one
+	Incidents      int64       `json:"incidents,omitempty"`       // how many were opened so far
+	Credential     *Credential `json:"credential,omitempty"`      // the current one
+	Upstream       string      `json:"upstream,omitempty"`
+	Evidence       *Evidence   `json:"evidence,omitempty"`  // behind a bad status
+	Forbidden      *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
+	Cause          *Cause      `json:"cause,omitempty"`     // the event behind Status
+	Observed       *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
+	Observers      []Observer  `json:"observers,omitempty"` // what each proxy said last, by source
 }
 
 // Observer is what one source said last about the workload's credential. It is

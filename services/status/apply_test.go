@@ -225,8 +225,8 @@ func TestIncidentSpansFromTheFirstBadStatusToAnAcceptedAnswer(t *testing.T) {
 	opening := h.add(events.TypeUnauthorized, "t1", invalidToken)
 	r := fold(events.Record{}, opening)
 	incident := r.Incident
-	require.Len(t, incident, 26)
-	require.Equal(t, opening.Stored, openedAt(incident))
+	require.Regexp(t, `^[0-9a-f-]{36}$`, incident)
+	require.Equal(t, opening.Stored, *r.IncidentOpened)
 
 	for _, o := range []Observation{
 		h.add(events.TypeMissing, ""),
@@ -244,6 +244,7 @@ func TestIncidentSpansFromTheFirstBadStatusToAnAcceptedAnswer(t *testing.T) {
 	closing := h.add(events.TypeAuthorized, "t3")
 	r = fold(r, closing)
 	require.Empty(t, r.Incident)
+	require.Nil(t, r.IncidentOpened)
 	require.Empty(t, r.Reason)
 	require.Nil(t, r.Evidence)
 	require.Equal(t, &events.Incident{ID: incident, Opened: opening.Stored, Closed: closing.Stored, Reason: "bare_401"}, r.LastIncident)

@@ -1,8 +1,8 @@
 package status
 
 import (
-	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -57,16 +57,7 @@ func statusEvent(before, after events.Record, o Observation) (event.Event, error
 	if err != nil {
 		return e, err
 	}
-	e.SetID(statusID(after.Workload, o.Position))
+	e.SetID(events.DeriveID(after.Workload, strconv.FormatInt(o.Position.Stream.UnixNano(), 10), strconv.FormatUint(o.Position.Sequence, 10)))
 	events.SetTraceParent(&e, o.TraceParent)
 	return e, nil
-}
-
-// statusID is a UUID of version 8 made of what the event follows from.
-func statusID(workload string, p events.Position) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", workload, p.Stream.UnixNano(), p.Sequence))
-	id := sum[:16]
-	id[6] = id[6]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
