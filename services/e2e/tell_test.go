@@ -23,14 +23,14 @@ func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
 		require.Equal(t, code, p.code(), "%s", p.stderr.String())
 		return p.stdout.String() + p.stderr.String()
 	}
-	require.Contains(t, do(1, "deliveries"), "authwatch run does not run with data_dir")
+	require.Contains(t, do(1, "pending"), "authwatch run is not running with data_dir")
 	s.start(t)
 
-	require.Regexp(t, `^ops took the test message in \d+ ms\n$`, do(0, "test", "ops"))
+	require.Regexp(t, `^ops accepted the test message in \d+ ms\n$`, do(0, "test", "ops"))
 	require.Equal(t, []string{events.KindTest}, w.webhook.kinds())
 	require.Contains(t, do(2, "test", "opps"), `no receiver is named "opps"; did you mean "ops"?`)
 
-	require.Contains(t, do(0, "silence", "add", "--workload", "git*", "--comment", "maintenance", "--for", "1h"), "holds until")
+	require.Contains(t, do(0, "silence", "add", "--workload", "git*", "--comment", "maintenance", "--for", "1h"), "lasts until")
 	list := do(0, "silence", "list", "-o", "json")
 	var silences struct {
 		Silences []struct{ ID, Comment string }
@@ -47,13 +47,13 @@ func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
 	w.awaitStatus(t, events.StatusUnauthenticated)
 	api := "http://" + w.status
 	eventually(t, "the silence is why nobody is told", func() bool {
-		return strings.Contains(do(0, "why", "github", "--api", api), "ops  opened  is silenced, until 2")
+		return strings.Contains(do(0, "why", "github", "--api", api), "ops  opened  silenced, until 2")
 	})
 	require.Contains(t, do(0, "silence", "expire", silences.Silences[0].ID), "has ended")
-	require.Contains(t, do(0, "silence", "list"), "No silence.")
+	require.Contains(t, do(0, "silence", "list"), "No silences.")
 	eventually(t, "the alert comes when the silence has ended", func() bool { return len(w.webhook.kinds()) == 2 })
 	require.Equal(t, []string{events.KindTest, events.KindOpened}, w.webhook.kinds())
-	require.Contains(t, do(2, "silence", "add"), "which workloads?")
+	require.Contains(t, do(2, "silence", "add"), "no workloads given")
 }
 
 func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
@@ -68,14 +68,14 @@ func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
 		require.Equal(t, code, p.code(), "%s", p.stderr.String())
 		return p.stdout.String() + p.stderr.String()
 	}
-	require.Contains(t, do(1, "test", "ops"), "ops did not take the test message: ")
+	require.Contains(t, do(1, "test", "ops"), "ops did not accept the test message: ")
 	w.upstream.Accept("")
 	postCall(t.Context(), w.endpoint())
 	w.awaitStatus(t, events.StatusUnauthenticated)
 	eventually(t, "the refused alert is listed", func() bool {
-		return strings.Contains(do(0, "deliveries"), "failed")
+		return strings.Contains(do(0, "pending"), "failed")
 	})
-	require.Regexp(t, `ops +failed +opened .* github `, do(0, "deliveries"))
+	require.Regexp(t, `ops +failed +opened .* github `, do(0, "pending"))
 	api := "http://" + w.status
 	require.Regexp(t, `ops +opened +waits for the receiver, which is asked again, until \S+ \S+ \(403 Forbidden, after 1 attempt\)`,
 		do(0, "why", "github", "--api", api))
@@ -83,10 +83,10 @@ func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
 	require.Empty(t, w.webhook.kinds())
 
 	w.webhook.refuse(0)
-	require.Contains(t, do(0, "replay", "ops"), "1 message: attempted again")
+	require.Contains(t, do(0, "replay", "ops"), "1 message sent again")
 	eventually(t, "the alert", func() bool { return len(w.webhook.kinds()) == 1 })
 	eventually(t, "nothing is left", func() bool {
-		return strings.Contains(do(0, "deliveries"), "Everybody has been told everything.")
+		return strings.Contains(do(0, "pending"), "Nothing pending.")
 	})
 }
 

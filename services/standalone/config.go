@@ -61,8 +61,8 @@ func Load(file string) (Config, error) {
 	})
 }
 
-// LoadNATS is Load for who needs nothing but the bus: the files with the secrets
-// of upstreams and receivers may be for others to read.
+// LoadNATS is Load for a command that needs only the bus: it may not be allowed to
+// read the secrets of upstreams and receivers.
 func LoadNATS(file string) (Config, error) {
 	c, err := read(file)
 	if err != nil {

@@ -108,7 +108,7 @@ func (c *Config) Connect(ctx context.Context, name string, log *slog.Logger) (*b
 	if c.Embedded() {
 		conn, err := dialer(c.socketPath()).InProcessConn()
 		if err != nil {
-			return nil, fmt.Errorf("authwatch run does not run with data_dir %s, or another user runs it (%w)", c.DataDir, err)
+			return nil, fmt.Errorf("authwatch run is not running with data_dir %s, or another user runs it (%w)", c.DataDir, err)
 		}
 		_ = conn.Close()
 		o.InProcess = dialer(c.socketPath())

@@ -20,13 +20,13 @@ func checkCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "check -c FILE",
 		GroupID: "run",
-		Short:   "Is the configuration right, and are the tokens there",
-		Long: `check reads FILE as run would, and the token of every workload. It uses no network
-and runs no helper, unless it is asked to with --online: then it also asks every
-upstream what it thinks of its token.
+		Short:   "Check the configuration and the tokens",
+		Long: `check reads FILE as run does, and the token of every workload. It uses no network
+and runs no helper. With --online it does, and asks every upstream whether it
+accepts its token.
 
-It exits with 2 where run would refuse to start, and with 1 where a token cannot
-be used: run starts all the same, and uses the token as soon as it is good.`,
+The exit code is 2 if run would refuse to start, and 1 if a token cannot be used.
+With a bad token run starts all the same, and uses the token once it is good.`,
 		Args: takes(),
 	}
 	o.addFile(c)
@@ -63,14 +63,14 @@ be used: run starts all the same, and uses the token as soon as it is good.`,
 	return c
 }
 
-// checkWorkload says in words how a workload's token does. The error says what
-// is wrong with it and what to do.
+// checkWorkload describes the state of a workload's token. The error says what is
+// wrong with it and what to do.
 func checkWorkload(ctx context.Context, w *proxy.Workload, online bool) (string, error) {
 	switch {
 	case w.ClientAuthorization == proxy.Passthrough:
 		return "the client's own token is used", nil
 	case !online && (w.Credential.Exec != nil || w.Credential.OAuth2 != nil):
-		return "a program or a token endpoint gives the token; not asked without --online", nil
+		return "the token comes from a program or a token endpoint; use --online to ask for it", nil
 	}
 	s, err := readToken(ctx, w.Credential)
 	switch {

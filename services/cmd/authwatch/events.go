@@ -23,8 +23,8 @@ func eventsCommand(o *options) *cobra.Command {
 	}
 	o.addAPI(c)
 	o.addOutput(c)
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "print new events as they happen, until interrupted")
-	c.Flags().BoolVar(&all, "all", false, "with --follow: records that were updated without a change of status too")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "print new events as they happen, until Ctrl-C")
+	c.Flags().BoolVar(&all, "all", false, "with --follow: also updates of a record without a change of status")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		ask, err := newClient(o.api)
 		if err != nil {
@@ -75,8 +75,8 @@ func (p changePrinter) stored(ctx context.Context, ask *client) error {
 	return nil
 }
 
-// follow prints the feed, one CloudEvent a line as JSON. A connection that ends
-// is opened again where it stopped; the first one has to succeed.
+// follow prints the feed, one CloudEvent a line as JSON. It opens
+// a connection that ended again, after the last event. The first one must succeed.
 func (p changePrinter) follow(ctx context.Context, ask *client) error {
 	connected, last := false, ""
 	for {
@@ -103,8 +103,8 @@ func interrupted(ctx context.Context, err error) error {
 	return nil
 }
 
-// event prints one event. What it cannot read comes from a later version, and is
-// not its to judge.
+// event prints one event. It skips what it cannot read: that comes from a later
+// version.
 func (p changePrinter) event(raw []byte) {
 	var e struct {
 		Type string        `json:"type"`

@@ -50,7 +50,7 @@ func isBad(w api.Workload) bool { return w.Status.Bad() }
 
 func printList(p *terminal.Printer, workloads []api.Workload, now time.Time) {
 	if len(workloads) == 0 {
-		p.Line("No workload yet. One appears when a proxy that serves it has started.")
+		p.Line("No workloads yet. A workload appears when a proxy that serves it starts.")
 		return
 	}
 	slices.SortStableFunc(workloads, func(a, b api.Workload) int {

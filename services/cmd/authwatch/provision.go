@@ -19,11 +19,11 @@ func provisionCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "provision -c FILE",
 		GroupID: "run",
-		Short:   "Create or update the streams on a NATS server of its own",
+		Short:   "Create or update the streams on a NATS server of your own",
 		Long: `provision creates the streams, buckets and consumers that the services need, or
-brings them up to date. It logs in as the nats section of FILE says, with a user
-that may administer JetStream; the services cannot create anything. It can be run
-again at any time. authwatch run does it by itself.`,
+updates them. It logs in as the nats section of FILE says, with a user that may
+administer JetStream; the services cannot create anything. You can run it again at
+any time. authwatch run does it by itself.`,
 		Args: takes(),
 	}
 	o.addFile(c)
@@ -50,7 +50,7 @@ again at any time. authwatch run does it by itself.`,
 		if err := standalone.Provision(ctx, b, replicas); err != nil {
 			return err
 		}
-		printer(c).Line("provisioned: streams AUTH STATUS ALERT DEAD, %d copies each", replicas)
+		printer(c).Line("provisioned: streams AUTH STATUS ALERT DEAD, replicas: %d", replicas)
 		return nil
 	}
 	return c

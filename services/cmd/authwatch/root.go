@@ -30,8 +30,8 @@ with a bearer token. It sees the first 401 that means "this token is dead", keep
 the status of every workload, and tells people, once, with what to do.
 
 Exit codes: 0 good, 1 a problem was found, 2 wrong usage or configuration.`,
-		Example: `  authwatch demo                       see it work, with nothing to set up
-  authwatch check -c authwatch.yaml    is the configuration right, are the tokens there
+		Example: `  authwatch demo                       watch it work, with nothing to set up
+  authwatch check -c authwatch.yaml    check the configuration and the tokens
   authwatch run -c authwatch.yaml      everything in one process, the broker included
   authwatch list                       every workload, the bad ones first`,
 		Args:          cobra.ArbitraryArgs,
@@ -46,7 +46,7 @@ Exit codes: 0 good, 1 a problem was found, 2 wrong usage or configuration.`,
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run it:"},
-		&cobra.Group{ID: "ask", Title: "Ask a running one:"},
+		&cobra.Group{ID: "ask", Title: "Ask a running authwatch:"},
 		&cobra.Group{ID: "act", Title: "Tell people:"},
 		&cobra.Group{ID: "help", Title: "More:"},
 	)
@@ -54,7 +54,7 @@ Exit codes: 0 good, 1 a problem was found, 2 wrong usage or configuration.`,
 	root.AddCommand(
 		runCommand(&o), demoCommand(), checkCommand(&o), tryCommand(&o), provisionCommand(&o),
 		listCommand(&o), showCommand(&o), whyCommand(&o), eventsCommand(&o),
-		testCommand(&o), silenceCommand(&o), deliveriesCommand(&o), replayCommand(&o),
+		testCommand(&o), silenceCommand(&o), pendingCommand(&o), replayCommand(&o),
 		versionCommand(),
 	)
 	return root
@@ -90,7 +90,7 @@ func (o *options) addFile(c *cobra.Command) {
 
 func (o *options) needFile(c *cobra.Command) error {
 	if o.file == "" {
-		return process.Usagef("%s: which configuration? write: authwatch %[1]s -c FILE", c.Name())
+		return process.Usagef("%s: no configuration file given; write: authwatch %[1]s -c FILE", c.Name())
 	}
 	return nil
 }

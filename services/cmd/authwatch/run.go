@@ -19,8 +19,8 @@ func runCommand(o *options) *cobra.Command {
 		Long: `run starts the proxy, the status service and the notifier in one process, over an
 embedded NATS server, or over the one that nats.url names.
 
-A change of the file's proxy section is taken over while it runs, and on SIGHUP. A
-file that is wrong then changes nothing and is reported in the log.`,
+run takes over a change of the file's proxy section while it runs, and on SIGHUP.
+If the file is wrong then, nothing changes and the log says why.`,
 		Args: takes(),
 	}
 	o.addFile(c)

@@ -21,7 +21,7 @@ func silenceCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "silence",
 		GroupID: "act",
-		Short:   "Keep alerts back for a while: add, list, expire",
+		Short:   "Hold back alerts for a while: add, list, expire",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    unknownCommand,
 	}
@@ -34,7 +34,7 @@ func silenceAdd(o *options) *cobra.Command {
 	length := config.Duration(2 * time.Hour)
 	c := &cobra.Command{
 		Use:   "add -c FILE [flags]",
-		Short: "Keep openings and reminders of some workloads back",
+		Short: "Hold back openings and reminders of some workloads",
 		Example: `  authwatch silence add -c FILE --workload 'staging-*' --for 8h --comment "tokens are rotated"
   authwatch silence add -c FILE --label team=search --for 1d`,
 		Args: takes(),
@@ -44,26 +44,26 @@ func silenceAdd(o *options) *cobra.Command {
 	f.StringSliceVar(&s.Match.Status, "status", nil, "unauthenticated or missing")
 	f.StringSliceVar(&s.Match.Reason, "reason", nil, "such as invalid_token")
 	f.StringToStringVar(&s.Match.Labels, "label", nil, "`NAME=GLOB`")
-	f.TextVar(&length, "for", length, "how long")
-	f.StringVar(&s.Comment, "comment", "", "why, for the others")
-	f.StringVar(&s.By, "by", currentUser(), "who")
+	f.TextVar(&length, "for", length, "how long it lasts")
+	f.StringVar(&s.Comment, "comment", "", "why, for other people")
+	f.StringVar(&s.By, "by", currentUser(), "who adds it")
 	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
 		if s.Match.Workload == "" && len(s.Match.Status)+len(s.Match.Reason)+len(s.Match.Labels) == 0 {
-			return process.Usagef("silence add: which workloads? write --workload NAME, or --workload '*' for all")
+			return process.Usagef("silence add: no workloads given; write --workload NAME, or --workload '*' for all")
 		}
 		s.Until = time.Now().Add(length.Std())
 		stored, err := notifier.SilenceAdd(ctx, b, s)
 		if err != nil {
 			return err
 		}
-		printer(c).Line("silence %s holds until %s", stored.ID, clock(stored.Until))
+		printer(c).Line("silence %s lasts until %s", stored.ID, clock(stored.Until))
 		return nil
 	})
 	return c
 }
 
 func silenceList(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "list -c FILE", Short: "The silences that hold, or will", Args: takes()}
+	c := &cobra.Command{Use: "list -c FILE", Short: "Silences that are active or will be", Args: takes()}
 	o.addOutput(c)
 	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
 		all, err := notifier.SilenceList(ctx, b)
@@ -75,7 +75,7 @@ func silenceList(o *options) *cobra.Command {
 		case o.json():
 			return printValue(p, map[string]any{"silences": orEmpty(all)})
 		case len(all) == 0:
-			p.Line("No silence.")
+			p.Line("No silences.")
 			return nil
 		}
 		rows := [][]terminal.Cell{{

@@ -17,7 +17,7 @@ func testCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "test RECEIVER -c FILE",
 		GroupID: "act",
-		Short:   "Send a marked message to a receiver, the way an alert goes",
+		Short:   "Send a test message to a receiver, as an alert is sent",
 		Args:    takes("RECEIVER"),
 	}
 	o.addOutput(c)
@@ -36,10 +36,10 @@ func testCommand(o *options) *cobra.Command {
 			}
 		}
 		if receipt.Error != "" {
-			return &process.ExitError{Code: process.ExitProblem, Err: fmt.Errorf("%s did not take the test message: %s", args[0], receipt.Error)}
+			return &process.ExitError{Code: process.ExitProblem, Err: fmt.Errorf("%s did not accept the test message: %s", args[0], receipt.Error)}
 		}
 		if !o.json() {
-			p.Line("%s took the test message in %d ms", args[0], receipt.DurationMS)
+			p.Line("%s accepted the test message in %d ms", args[0], receipt.DurationMS)
 		}
 		return nil
 	})

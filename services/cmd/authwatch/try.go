@@ -27,7 +27,7 @@ func tryCommand(o *options) *cobra.Command {
 		Long: `try sends one request with a token to the upstream of a workload, and says whether
 it was accepted. It needs no running authwatch and publishes nothing. An MCP server
 is asked server/discover, or to initialize a session that is then ended; an HTTP
-service what the workload's probe says, else GET of its upstream.`,
+service gets the request of the workload's probe, or a GET of its upstream.`,
 		Args: takes("WORKLOAD"),
 	}
 	o.addFile(c)
@@ -79,7 +79,7 @@ func findWorkload(cfg *standalone.Config, name string) (*proxy.Workload, error) 
 		}
 		names[w.Name] = true
 	}
-	return nil, process.Usagef("no workload is called %q%s", name, config.Suggest(name, names))
+	return nil, process.Usagef("no workload is named %q%s", name, config.Suggest(name, names))
 }
 
 func readToken(ctx context.Context, c credential.Config) (*credential.Snapshot, error) {

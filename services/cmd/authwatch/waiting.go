@@ -17,12 +17,11 @@ import (
 	"github.com/authwatch/authwatch/services/standalone"
 )
 
-// notifierWait is how long `why` waits for the notifier: what the status API
-// said is worth showing without.
+// notifierWait bounds the question to the notifier. Without its answer `why` still
+// shows that of the status API.
 const notifierWait = 3 * time.Second
 
-// waitingList is what receivers have yet to be told; nil: the notifier was not
-// asked.
+// waitingList is what receivers get next; nil: the notifier was not asked.
 type waitingList struct {
 	Waiting []notifier.Waiting `json:"waiting"`
 	Problem string             `json:"waiting_problem,omitempty"` // why it is not known
@@ -91,14 +90,14 @@ func printWaiting(p *terminal.Printer, l *waitingList) {
 }
 
 var causes = map[plan.Cause]string{
-	plan.ForAnswer:   "is being sent",
-	plan.ForReceiver: "waits for the receiver, which is asked again",
-	plan.ForWish:     "waits as the receiver asked for",
-	plan.ForConfig:   "waits for another configuration: the receiver says that it is gone",
-	plan.ForSilence:  "is silenced",
-	plan.ForCalm:     "waits for the workload to be still",
-	plan.ForGroup:    "waits for others of its message",
-	plan.ForReminder: "reminds, if the incident is still open then",
+	plan.ForAnswer:   "being sent",
+	plan.ForReceiver: "waits for the receiver, and will be tried again",
+	plan.ForWish:     "waits because the receiver asked for it",
+	plan.ForConfig:   "waits for a new configuration: the receiver says it is gone",
+	plan.ForSilence:  "silenced",
+	plan.ForCalm:     "waits until the status is stable",
+	plan.ForGroup:    "waits for other workloads of its group",
+	plan.ForReminder: "reminder, if the incident is still open",
 	plan.ForTurn:     "waits for its turn",
 }
 

@@ -18,7 +18,7 @@ func TestWhatTheAPISaysIsShownAlsoWhenTheBusIsOutOfReach(t *testing.T) {
 	out, err := run(t, answer, "why", "a", "-c", file)
 	require.NoError(t, err)
 	require.Contains(t, out, "nobody yet")
-	require.Contains(t, out, "Waiting\n  not known: authwatch run does not run with data_dir "+dir)
+	require.Contains(t, out, "Waiting\n  not known: authwatch run is not running with data_dir "+dir)
 
 	require.NoError(t, os.WriteFile(file, []byte("nats: {listn: x}\n"), 0o600))
 	_, err = run(t, answer, "why", "a", "-c", file)

@@ -18,10 +18,10 @@ func whyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "why WORKLOAD [-c FILE]",
 		GroupID: "ask",
-		Short:   "What was seen, what changed when, who was told, and what waits",
-		Long: `why asks the status API for the evidence, the changes of status and who was told.
-With FILE it also asks the notifier, over the bus, what each receiver is told next
-and what that message waits for.`,
+		Short:   "The evidence, the changes of status, the deliveries, and what is pending",
+		Long: `why asks the status API for the evidence, the changes of status and the deliveries.
+With FILE it also asks the notifier, over the bus, which message each receiver gets
+next and what that message waits for.`,
 		Args: takes("WORKLOAD"),
 	}
 	o.addAPI(c)

@@ -22,8 +22,8 @@ import (
 // maxFile bounds a configuration file; ten thousand workloads fit in.
 const maxFile = 4 << 20
 
-// Ignored is the type of a section that belongs to somebody else: it is not
-// looked into, and its ${env:NAME} need not be set.
+// Ignored is the type of a section that another program reads. It is not looked
+// into, and its ${env:NAME} need not be set.
 type Ignored struct{}
 
 // Load reads file into the struct that into points at. Its errors are of type
@@ -58,7 +58,11 @@ func (d *decoder) parse(text []byte) *ast.MappingNode {
 		d.fail(line, "", "not UTF-8 text")
 		return nil
 	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	tokens, ok := d.tokens(text)
+	if !ok {
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.failSyntax(err)
 		return nil

@@ -1,9 +1,11 @@
 package config_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,19 +96,16 @@ status: [{whatever: "${env:AUTHWATCH_NOT_SET}"}]
 	}, r)
 }
 
-func TestAnchorsAndMergeKeysAreFollowed(t *testing.T) {
+func TestAnchorsAreFollowed(t *testing.T) {
 	t.Parallel()
 	r, err := parse(t, `
 proxy:
   listen: &here 127.0.0.1:1
   workloads:
-    - &base {name: a, unauthorized_after: 2, kind: mcp}
-    - <<: *base
-      name: b
-      listen: *here
+    - {name: a, listen: *here, kind: mcp}
 `)
 	require.NoError(t, err)
-	require.Equal(t, workload{Name: "b", Listen: "127.0.0.1:1", After: 2, common: common{Kind: "mcp"}}, r.Proxy.Workloads[1])
+	require.Equal(t, workload{Name: "a", Listen: "127.0.0.1:1", common: common{Kind: "mcp"}}, r.Proxy.Workloads[0])
 }
 
 func TestEachMistakeIsNamedWithItsLineAndWhatToWriteInstead(t *testing.T) {
@@ -140,7 +139,7 @@ func TestEachMistakeIsNamedWithItsLineAndWhatToWriteInstead(t *testing.T) {
 		},
 		"duration without unit": {
 			"proxy:\n  idle_timeout: 30\n",
-			`authwatch.yaml:2: proxy.idle_timeout: "30" is no duration; write it as "30s", "4h" or "7d"`,
+			`authwatch.yaml:2: proxy.idle_timeout: "30" is not a duration; write it as "30s", "4h" or "7d"`,
 		},
 		"list for text":       {"data_dir: [a]\n", `authwatch.yaml:1: data_dir: expected text, found a list`},
 		"mapping for text":    {"data_dir:\n  a: b\n", `authwatch.yaml:2: data_dir: expected text, found a mapping`},
@@ -152,7 +151,7 @@ func TestEachMistakeIsNamedWithItsLineAndWhatToWriteInstead(t *testing.T) {
 		"unknown anchor":      {"data_dir: *here\n", `authwatch.yaml:1: data_dir: expected text, found the unknown anchor *here`},
 		"anchor of itself":    {"proxy: {workloads: &a [*a]}\n", `authwatch.yaml:1: proxy.workloads[0]: expected a mapping (key: value), found a list`},
 		"tag":                 {"data_dir: !!binary aGk=\n", `authwatch.yaml:1: data_dir: expected text, found the tag !!binary (tags are not supported)`},
-		"merge of a list":     {"proxy:\n  <<: [1]\n", `authwatch.yaml:2: proxy: << merges a mapping, found a list`},
+		"merge key":           {"proxy:\n  <<: {listen: x}\n", `authwatch.yaml:2: proxy: merge keys (<<) are not supported; write the keys out`},
 		"tab":                 {"proxy:\n\tlisten: a\n", `authwatch.yaml:2: not valid YAML: a tab indents this line; use spaces`},
 		"unclosed quote":      {"proxy: {}\ndata_dir: 'x\n", `authwatch.yaml:2: not valid YAML: could not find end character of single-quoted text`},
 		"second document":     {"data_dir: a\n---\ndata_dir: b\n", `authwatch.yaml:3: a second document starts here; a configuration file holds one`},
@@ -209,6 +208,33 @@ func TestAFileThatCannotBeReadIsNamedWithTheReason(t *testing.T) {
 	require.NoError(t, os.WriteFile(large, make([]byte, 5<<20), 0o600))
 	_, err = config.Load(large, &root{})
 	require.EqualError(t, err, large+": larger than 4194304 bytes")
+}
+
+func TestAFileThatWouldKeepTheParserBusyIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	const size = 4 << 20
+	deep, wide := "lists and mappings are nested too deep here", "the mapping has too many keys"
+	for part, want := range map[string]string{
+		"[": deep, "{": deep, "[\n": deep, "- ": deep, "a: {": deep, "[a,": deep, "a: b\n": wide, "{a: b, ": deep, "x: [[],\n": deep,
+	} {
+		_, err := config.Parse("f.yaml", []byte(strings.Repeat(part, size/len(part))), &root{})
+		require.ErrorContains(t, err, want, "%q", part)
+	}
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("k%d: [%s]", i, strings.Repeat("[],", 100))
+	}
+	_, err := config.Parse("f.yaml", []byte("proxy:\n  workloads: [{"+strings.Join(keys, ", ")+"}]\n"), &root{})
+	require.EqualError(t, err, "f.yaml:2: "+wide)
+}
+
+func TestAsManyWorkloadsAsFitAreRead(t *testing.T) {
+	t.Parallel()
+	var r root
+	one := "    - name: a\n      listen: x\n"
+	_, err := config.Parse("f.yaml", []byte("proxy:\n  workloads:\n"+strings.Repeat(one, 10000)), &r)
+	require.NoError(t, err)
+	require.Len(t, r.Proxy.Workloads, 10000)
 }
 
 func TestProblemsOfASectionPointAtTheirLines(t *testing.T) {

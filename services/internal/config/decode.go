@@ -31,7 +31,7 @@ func (d *decoder) fail(line int, path, format string, args ...any) {
 func (d *decoder) decodeRoot(root *ast.MappingNode, into any) {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
-		panic(fmt.Sprintf("config: decoding into %T, which is no pointer to a struct", into))
+		panic(fmt.Sprintf("config: decoding into %T, which is not a pointer to a struct", into))
 	}
 	d.decode(root, v.Elem(), "")
 }

@@ -25,7 +25,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // "1d12h". A number without a unit is an error, except 0.
 func (d *Duration) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
-	bad := fmt.Errorf(`%q is no duration; write it as "30s", "4h" or "7d"`, s)
+	bad := fmt.Errorf(`%q is not a duration; write it as "30s", "4h" or "7d"`, s)
 	var days int64
 	if n, rest, ok := strings.Cut(s, "d"); ok {
 		v, err := strconv.ParseInt(n, 10, 32)

@@ -25,7 +25,7 @@ func TestDurationsAreReadWithDays(t *testing.T) {
 	}
 	for _, text := range []string{"", "30", "d", "1.5d", "-1d", "1d-1h", "106752d", "106751d24h", "1w", "1d1d", "one hour"} {
 		var d config.Duration
-		require.ErrorContains(t, d.UnmarshalText([]byte(text)), "is no duration", text)
+		require.ErrorContains(t, d.UnmarshalText([]byte(text)), "is not a duration", text)
 		require.Zero(t, d, text)
 	}
 }

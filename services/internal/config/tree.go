@@ -10,15 +10,14 @@ type entry struct {
 	value ast.Node
 }
 
-// entries returns what a mapping holds, with what it merges in (<<: *base)
-// behind its own keys, and reports keys given twice.
+// entries returns what a mapping holds, and reports keys given twice.
 func (d *decoder) entries(m *ast.MappingNode, path string) []entry {
-	var own, merged []entry
+	entries := make([]entry, 0, len(m.Values))
 	first := map[string]int{}
 	for _, kv := range m.Values {
 		key, at := kv.Key.GetToken().Value, lineOf(kv.Key)
 		if kv.Key.IsMergeKey() {
-			merged = append(merged, d.merged(kv.Value, path)...)
+			d.fail(at, path, "merge keys (<<) are not supported; write the keys out")
 			continue
 		}
 		if before, ok := first[key]; ok {
@@ -26,32 +25,9 @@ func (d *decoder) entries(m *ast.MappingNode, path string) []entry {
 			continue
 		}
 		first[key] = at
-		own = append(own, entry{key, at, kv.Value})
+		entries = append(entries, entry{key, at, kv.Value})
 	}
-	for _, e := range merged {
-		if _, ok := first[e.key]; !ok {
-			first[e.key] = e.line
-			own = append(own, e)
-		}
-	}
-	return own
-}
-
-func (d *decoder) merged(n ast.Node, path string) []entry {
-	m, ok := d.resolve(n).(*ast.MappingNode)
-	if !ok {
-		d.fail(lineOf(n), path, "<< merges a mapping, found %s", describe(d.resolve(n)))
-		return nil
-	}
-	var plain []entry
-	for _, kv := range m.Values {
-		if kv.Key.IsMergeKey() {
-			d.fail(lineOf(kv.Key), path, "<< inside of what << merges is not supported")
-			continue
-		}
-		plain = append(plain, entry{kv.Key.GetToken().Value, lineOf(kv.Key), kv.Value})
-	}
-	return plain
+	return entries
 }
 
 func (d *decoder) collectAnchors(root ast.Node) { ast.Walk(anchors(d.anchors), root) }

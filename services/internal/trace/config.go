@@ -36,7 +36,7 @@ func (c *Config) Validate() []config.Problem {
 		// The URL itself is not shown: it may hold a password.
 		fail("endpoint", `no URL that starts with http:// or https://; write it as "http://otel-collector:4318"`)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		fail("endpoint", "holds a user, a query or a fragment; a login belongs into headers")
+		fail("endpoint", "holds a user, a query or a fragment; put a login in headers")
 	}
 	if len(c.Headers) > 0 && c.HeadersFile != "" {
 		fail("headers", "are given here and in headers_file; keep one")

@@ -1,6 +1,6 @@
 // Package demo shows the whole path once, with nothing replaced: an MCP server
 // and an MCP client of the official SDK, the three services over the embedded
-// broker, and a webhook that is told.
+// broker, and a webhook.
 package demo
 
 import (
@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Once {
-		d.chapter("That was the demo: seen, recorded, told, and healed.")
+		d.chapter("End of the demo: the 401 was seen, recorded and alerted, and the new token was picked up.")
 		return nil
 	}
 	d.invite()

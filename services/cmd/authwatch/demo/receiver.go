@@ -9,8 +9,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
-// Receiver is a webhook: what an operator would run to be told. Each alert that
-// arrives is handed to its function.
+// Receiver is a webhook. It passes each alert that arrives to its function.
 type Receiver func(alert events.Alert, at time.Time)
 
 func (f Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -14,11 +14,11 @@ import (
 	"github.com/authwatch/authwatch/services/standalone"
 )
 
-func deliveriesCommand(o *options) *cobra.Command {
+func pendingCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "deliveries -c FILE",
+		Use:     "pending -c FILE",
 		GroupID: "act",
-		Short:   "The messages that receivers have not taken yet",
+		Short:   "The messages that receivers have not accepted yet",
 		Args:    takes(),
 	}
 	o.addOutput(c)
@@ -29,7 +29,7 @@ func deliveriesCommand(o *options) *cobra.Command {
 		}
 		p := printer(c)
 		if o.json() {
-			return printValue(p, map[string]any{"deliveries": orEmpty(all)})
+			return printValue(p, map[string]any{"pending": orEmpty(all)})
 		}
 		printPending(p, all, time.Now())
 		return nil
@@ -39,7 +39,7 @@ func deliveriesCommand(o *options) *cobra.Command {
 
 func printPending(p *terminal.Printer, all []notifier.Delivery, now time.Time) {
 	if len(all) == 0 {
-		p.Line("Everybody has been told everything.")
+		p.Line("Nothing pending.")
 		return
 	}
 	rows := [][]terminal.Cell{{
@@ -84,10 +84,10 @@ func replayCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "replay RECEIVER -c FILE",
 		GroupID: "act",
-		Short:   "Attempt what a receiver has not taken again, now",
+		Short:   "Send the pending messages of a receiver again, now",
 		Args:    takes("RECEIVER"),
 	}
-	c.Flags().StringVar(&id, "id", "", "only the delivery with this `ID`")
+	c.Flags().StringVar(&id, "id", "", "only the message with this `ID`")
 	o.onBus(c, func(ctx context.Context, cfg *standalone.Config, b *bus.Bus, args []string) error {
 		if err := knownReceiver(cfg, args[0]); err != nil {
 			return err
@@ -96,7 +96,7 @@ func replayCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		printer(c).Line("%s: attempted again", count(n, "message"))
+		printer(c).Line("%s sent again", count(n, "message"))
 		return nil
 	})
 	return c
