@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/guard"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
@@ -34,12 +33,6 @@ func (o outcome) String() string {
 		"forwarded", "shielded", "upgraded", "no_credential", "discovery", "refused", "bad_request",
 		"too_large", "unreachable", "timed_out", "client_gone", "cut",
 	}[o]
-}
-
-var outcomeOf = map[forward.Outcome]outcome{
-	forward.Forwarded: outForwarded, forward.TakenOver: outShielded, forward.Upgraded: outUpgraded,
-	forward.ClientGone: outClientGone, forward.BadRequest: outBadRequest, forward.TooLarge: outTooLarge,
-	forward.Unreachable: outUnreachable, forward.TimedOut: outTimedOut, forward.Cut: outCut,
 }
 
 type metrics struct {

@@ -35,3 +35,25 @@ authwatch_proxy_credential_usable{workload="github"} 1
 	w.put(goodToken)
 	require.Eventually(t, is("0"), 20*time.Second, 5*time.Millisecond)
 }
+
+func TestAStatusThatNoServerMaySendIs502AndLeavesNoRequestOpen(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewPedanticRegistry()
+	up := newRemote(t, goodToken)
+	up.handle(func(rw http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(rw).Hijack()
+		if err == nil {
+			_, _ = c.Write([]byte("HTTP/1.1 007 Odd\r\nContent-Length: 0\r\n\r\n"))
+			c.Close()
+		}
+	})
+	w := newWorld(t, up.URL, func(w *world) { w.metrics = reg })
+	r := w.call("tools/list")
+	require.Equal(t, http.StatusBadGateway, r.status)
+	require.Contains(t, r.body, `"reason":"unreachable"`)
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP authwatch_proxy_open_requests Requests and streams under way.
+# TYPE authwatch_proxy_open_requests gauge
+authwatch_proxy_open_requests{workload="github"} 0
+`), "authwatch_proxy_open_requests"))
+}

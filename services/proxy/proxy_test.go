@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -79,6 +80,7 @@ type world struct {
 	trace *trace.Tracer
 	stop  func()
 
+	log     *slog.Logger // nil: none
 	metrics prometheus.Registerer
 }
 
@@ -111,7 +113,7 @@ func newWorld(t *testing.T, upstream string, change ...func(*world)) *world {
 func (w *world) start() {
 	w.t.Helper()
 	p, err := proxy.New(proxy.Options{
-		Config: w.cfg, DataDir: filepath.Join(w.dir, "data"), Bus: w.bus, Log: slog.New(slog.DiscardHandler),
+		Config: w.cfg, DataDir: filepath.Join(w.dir, "data"), Bus: w.bus, Log: cmp.Or(w.log, slog.New(slog.DiscardHandler)),
 		Metrics: w.metrics, Trace: w.trace,
 	})
 	require.NoError(w.t, err)

@@ -69,9 +69,7 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if t.cfg.AccessLog {
 		h.logAccess(x, path, out)
 	}
-	if out == outCut {
-		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
-	}
+	x.Finish()
 }
 
 func (h *handler) logAccess(x *exchange, path string, out outcome) {

@@ -15,8 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
-	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
-	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 )
 
@@ -46,22 +44,11 @@ func TestNoTokenShowsAnywhere(t *testing.T) {
 		rw.Header().Set("WWW-Authenticate", fmt.Sprintf("Bearer error=\"invalid_token\", error_description=%q", r.Header.Get("Authorization")))
 		rw.WriteHeader(http.StatusUnauthorized)
 	})
-	dir, out, reg := t.TempDir(), &locked{}, prometheus.NewRegistry()
-	nats := natstest.Run(t)
-	w := &world{t: t, bus: nats.Bus(t), dir: dir, token: filepath.Join(dir, "token")}
-	w.put(goodToken)
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	p, err := proxy.New(proxy.Options{
-		DataDir: filepath.Join(dir, "data"), Bus: w.bus, Log: log, Metrics: reg,
-		Config: proxy.Config{Listen: "127.0.0.1:0", AccessLog: true, Workloads: []proxy.Workload{
-			{Name: "github", Upstream: up.URL + "?api_key=query-secret-1", Credential: credential.Config{BearerTokenFile: w.token}},
-		}},
+	out, reg := &locked{}, prometheus.NewRegistry()
+	w := newWorld(t, up.URL+"?api_key=query-secret-1", func(w *world) {
+		w.metrics, w.cfg.AccessLog = reg, true
+		w.log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	require.NoError(t, err)
-	w.proxy = p
-	ctx := t.Context()
-	go func() { _ = p.Run(ctx) }()
-	require.Eventually(t, func() bool { return p.Ready() == nil }, 5*time.Second, time.Millisecond)
 	r := w.do(http.MethodPost, "/github?q=query-secret-2", `{"id":1,"method":"a"}`, "Authorization", "Bearer client-secret", "Cookie", "cookie-secret")
 	require.Equal(t, 503, r.status)
 	w.put(otherToken)
@@ -72,7 +59,7 @@ func TestNoTokenShowsAnywhere(t *testing.T) {
 	}
 
 	shown := out.String() + r.body
-	err = w.bus.Each(t.Context(), bus.StreamAuth, "auth.>", 0, false, func(m bus.Message) error {
+	err := w.bus.Each(t.Context(), bus.StreamAuth, "auth.>", 0, false, func(m bus.Message) error {
 		shown += m.Event.String()
 		return nil
 	})
@@ -82,7 +69,7 @@ func TestNoTokenShowsAnywhere(t *testing.T) {
 	for _, f := range families {
 		shown += f.String()
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "data", "proxy", "*"))
+	files, err := filepath.Glob(filepath.Join(w.dir, "data", "proxy", "*"))
 	require.NoError(t, err)
 	for _, f := range files {
 		text, err := os.ReadFile(f)

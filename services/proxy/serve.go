@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -31,24 +31,46 @@ type exchange struct {
 	reason    string // of the verdict, for the access log
 }
 
-// serve answers a request whose path below the mount point is rest.
+// serve answers a request whose path below the mount point is rest. The caller
+// finishes the exchange.
 //
 // The stack below here is that of an open stream. Outgrowing 8 KiB doubles it,
 // so large values stay out of the frames on the way to the body's copying.
 func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target *forward.Target, rest string) (*exchange, outcome) {
 	x := &exchange{w: w, start: time.Now(), discovery: mcp.IsDiscovery(rest)}
 	w.used.Store(x.start.UnixNano())
-	x.Writer, x.Request, x.Target, x.Rest = rw, r, target, rest
-	x.LegacySSE, x.Judge = w.mcp, x
+	x.Writer, x.Request, x.Target, x.Rest, x.LegacySSE = rw, r, target, rest, w.mcp
 	w.metrics.open.Inc()
+	defer w.metrics.open.Dec()
 	out := x.run()
-	w.metrics.open.Dec()
 	w.metrics.requests[out].Inc()
 	return x, out
 }
 
 func (x *exchange) run() outcome {
-	defer x.Finish()
+	if out, refused := x.turnAway(); refused {
+		return out
+	}
+	resp, err := x.w.upstream.Send(&x.Exchange)
+	if err != nil {
+		return x.failed(err)
+	}
+	if x.replaced(resp) {
+		x.Discard(resp)
+		return outShielded
+	}
+	if err := x.Pass(resp); err != nil {
+		return x.failed(err)
+	}
+	if x.Status == http.StatusSwitchingProtocols {
+		return outUpgraded
+	}
+	return outForwarded
+}
+
+// turnAway answers what is not sent upstream, and attaches the credential to
+// what is.
+func (x *exchange) turnAway() (out outcome, refused bool) {
 	w := x.w
 	switch {
 	case forward.Climbs(x.Rest):
@@ -56,99 +78,100 @@ func (x *exchange) run() outcome {
 			Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "path",
 			Message: "the path leads out of the workload",
 		})
-		return outRefused
+		return outRefused, true
 	case w.mcp && x.discovery:
 		// Else the client's OAuth discovery would carry the workload's token along.
 		x.refuse(shield.Answer{
 			Status: http.StatusNotFound, Code: shield.CodeRefused, Reason: "discovery",
-			Message: w.cfg.Name + ": there is no OAuth here; the proxy attaches the workload's credential",
+			Message: "there is no OAuth here; the proxy attaches the workload's credential",
 		})
-		return outDiscovery
+		return outDiscovery, true
+	case w.source == nil:
+		return out, false
 	}
-	if w.source != nil {
-		if x.snapshot = w.credential(x.Request.Context()); !x.snapshot.Usable() {
-			x.noCredential()
-			return outNoCredential
-		}
-		x.Authorization = x.snapshot.Authorization()
+	if x.snapshot = w.credential(x.Request.Context()); !x.snapshot.Usable() {
+		x.noCredential()
+		return outNoCredential, true
 	}
-	out, err := w.upstream.Forward(&x.Exchange)
-	return x.finish(outcomeOf[out], err)
+	x.Authorization = x.snapshot.Authorization()
+	return out, false
 }
 
-// finish answers the client where nobody has.
-func (x *exchange) finish(out outcome, err error) outcome {
-	w := x.w
-	switch out {
-	case outUnreachable, outTimedOut:
+// failure is what becomes of a request without a whole answer of the upstream.
+type failure struct {
+	err     error
+	outcome outcome
+	answer  shield.Answer // without a status: none is possible any more
+}
+
+var failures = []failure{
+	{forward.ErrClientGone, outClientGone, shield.Answer{}},
+	{forward.ErrCut, outCut, shield.Answer{}},
+	{forward.ErrBodyTooLarge, outTooLarge, shield.Answer{
+		Status: http.StatusRequestEntityTooLarge, Code: shield.CodeRefused, Reason: "too_large",
+		Message: "the request body is larger than proxy.limits.request_body allows",
+	}},
+	{forward.ErrBodyBroken, outBadRequest, shield.Answer{
+		Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
+		Message: "the request body could not be read",
+	}},
+	{forward.ErrBodyLate, outBadRequest, shield.Answer{
+		Status: http.StatusRequestTimeout, Code: shield.CodeRefused, Reason: "body_timeout",
+		Message: "the request body did not arrive in time",
+	}},
+	{forward.ErrTimedOut, outTimedOut, shield.Answer{
+		Status: http.StatusGatewayTimeout, Code: shield.CodeUnreachable, Reason: "unreachable",
+		Message: "the upstream cannot be reached: %s",
+	}},
+	{forward.ErrUnreachable, outUnreachable, shield.Answer{
+		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
+		Message: "the upstream cannot be reached: %s",
+	}},
+}
+
+// failed answers the client where the upstream did not.
+func (x *exchange) failed(err error) outcome {
+	f := failures[slices.IndexFunc(failures, func(f failure) bool { return errors.Is(err, f.err) })]
+	if f.answer.Code == shield.CodeUnreachable {
 		reason := outbound.Why(err)
-		if w.reach.failed(time.Now(), reason) {
-			w.log.Warn("upstream is unreachable", "reason", reason, "err", hideURL(err))
-			w.news()
-		}
-		a := shield.Answer{
-			Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
-			Message: fmt.Sprintf("%s: the upstream cannot be reached: %s", w.cfg.Name, reason),
-		}
-		if out == outTimedOut {
-			a.Status = http.StatusGatewayTimeout
-		}
-		x.refuse(a)
-	case outTooLarge:
-		x.refuse(shield.Answer{
-			Status: http.StatusRequestEntityTooLarge, Code: shield.CodeRefused, Reason: "too_large",
-			Message: w.cfg.Name + ": the request body is larger than proxy.limits.request_body allows",
-		})
-	case outBadRequest:
-		x.refuse(shield.Answer{
-			Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
-			Message: w.cfg.Name + ": the request body could not be read",
-		})
-	case outCut:
-		w.log.Debug("answer cut short by the upstream", "err", err)
+		x.unreached(reason, "err", err)
+		f.answer.Message = fmt.Sprintf(f.answer.Message, reason)
 	}
-	return out
+	if f.answer.Status != 0 {
+		x.refuse(f.answer)
+	}
+	return f.outcome
 }
 
-// Answer implements [forward.Judge]: it says what the answer means for the
-// credential, and takes over a rejected one when the workload is shielded.
-func (x *exchange) Answer(_ *forward.Exchange, resp *http.Response) bool {
+// replaced reports what the upstream's answer says about the credential. It
+// answers in its place, and returns true, if the credential is rejected and the
+// workload shielded.
+func (x *exchange) replaced(resp *http.Response) bool {
 	w, now := x.w, time.Now()
 	w.metrics.duration.Observe(now.Sub(x.start).Seconds())
 	x.reached(resp.StatusCode, now)
 	if x.snapshot == nil {
-		return true
+		return false
 	}
 	v := x.verdict(resp)
 	w.metrics.verdicts[v.Kind].Inc()
-	switch v.Kind {
-	case verdict.Nothing:
-		return true
-	case verdict.Accepted:
-		if w.observer.settled.Load() == x.snapshot.Generation {
-			return true
-		}
-		x.tell(verdict.Accepted, now, resp, v)
-		return true
-	case verdict.Forbidden:
-		x.reason = v.Reason
-		x.tell(verdict.Forbidden, now, resp, v)
-		return true
+	settled := v.Kind == verdict.Accepted && w.observer.settled.Load() == x.snapshot.Generation
+	if v.Kind == verdict.Nothing || settled {
+		return false
 	}
 	x.reason = v.Reason
-	x.tell(verdict.Rejected, now, resp, v)
-	if !w.shielded {
-		return true
+	x.observe(v, resp, now)
+	if v.Kind != verdict.Rejected || !w.shielded {
+		return false
 	}
 	x.refuse(shield.Answer{
-		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: v.Reason,
+		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: v.Reason, RetryAfter: retryAfter,
 		Message: x.advise(advice.Case{
 			Status: events.StatusUnauthenticated, Reason: v.Reason,
 			Response: &events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
 		}),
-		RetryAfter: retryAfter,
 	})
-	return false
+	return true
 }
 
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
@@ -159,12 +182,12 @@ func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	return verdict.Judge(a)
 }
 
-// tell reports to the observer. Which class of request it was is only looked up
+// observe hands the verdict on. Which class of request it was is only looked up
 // when that matters: it may take parsing the body.
-func (x *exchange) tell(kind verdict.Kind, now time.Time, resp *http.Response, v verdict.Verdict) {
+func (x *exchange) observe(v verdict.Verdict, resp *http.Response, now time.Time) {
 	w, r := x.w, x.Request
 	a := tracker.Answer{
-		Generation: x.snapshot.Generation, Sent: x.start, At: now, Verdict: kind, Scopes: v.Scopes,
+		Generation: x.snapshot.Generation, Sent: x.start, At: now, Verdict: v.Kind, Scopes: v.Scopes,
 		Class:       tracker.Class{Method: r.Method, Path: events.CleanText(resp.Request.URL.Path, maxPath)},
 		Response:    events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
 		TraceParent: r.Header.Get("Traceparent"),
@@ -188,23 +211,27 @@ const (
 
 // reached keeps track of gateways that answer for an upstream that does not.
 func (x *exchange) reached(status int, now time.Time) {
-	w := x.w
 	if isGateway(status) {
-		if w.reach.failed(now, fmt.Sprintf("it answers %d", status)) {
-			w.log.Warn("upstream is unreachable", "status", status)
-			w.news()
-		}
+		x.unreached(fmt.Sprintf("it answers %d", status))
 		return
 	}
-	if w.reach.answered(now) {
+	if w := x.w; w.reach.answered(now) {
 		w.log.Info("upstream answers again")
+		w.news()
+	}
+}
+
+func (x *exchange) unreached(reason string, attrs ...any) {
+	if w := x.w; w.reach.failed(time.Now(), reason) {
+		w.log.Warn("upstream is unreachable", append(attrs, "reason", reason)...)
 		w.news()
 	}
 }
 
 func (x *exchange) refuse(a shield.Answer) {
 	a.Workload = x.w.cfg.Name
-	x.Status = a.Status
+	a.Message = a.Workload + ": " + a.Message
+	x.Status, x.Whole = a.Status, true
 	x.Bytes = shield.Write(x.Writer, x.Request, a, x.w.mcp, x.Body)
 }
 
@@ -216,7 +243,7 @@ func (x *exchange) noCredential() {
 	}
 	if s.Problem == "" {
 		a.Reason, a.RetryAfter = "not_loaded", 1
-		a.Message = x.w.cfg.Name + ": the credential has not been read yet"
+		a.Message = "the credential has not been read yet"
 	}
 	x.reason = a.Reason
 	if x.w.mcp {
@@ -228,13 +255,5 @@ func (x *exchange) noCredential() {
 // advise gives a client the words of the workload's record.
 func (x *exchange) advise(c advice.Case) string {
 	c.Source = events.ParseSource(x.snapshot.Source)
-	return x.w.cfg.Name + ": " + c.Text()
-}
-
-// hideURL takes the address, whose query may hold a secret, out of an error.
-func hideURL(err error) error {
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return ue.Err
-	}
-	return err
+	return c.Text()
 }

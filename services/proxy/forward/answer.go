@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-var (
-	errCut    = errors.New("the upstream ended its answer early")
-	errClient = errors.New("the client went away")
-)
-
 // An open stream that is quiet holds the small buffer; only what really flows
 // takes a large one.
 var (
@@ -22,23 +17,28 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 )
 
-// pass copies the answer. Everything is flushed before the upstream is waited
-// for, and an answer that is all here goes out in one write.
-func (x *Exchange) pass(resp *http.Response) (Outcome, error) {
+// Pass gives the upstream's answer to the client; after 101 it returns when the
+// tunnel has ended. Everything is flushed before the upstream is waited for, and
+// an answer that is all here goes out in one write.
+func (x *Exchange) Pass(resp *http.Response) error {
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return x.tunnel(resp)
+	}
 	x.body = resp.Body
 	x.begin(resp)
 	if err := x.copyBody(x.reader(resp), resp); err != nil {
-		if errors.Is(err, errClient) || x.Request.Context().Err() != nil {
-			return ClientGone, errClient
+		if errors.Is(err, ErrClientGone) || x.Request.Context().Err() != nil {
+			return ErrClientGone
 		}
-		return Cut, fmt.Errorf("%w: %w", errCut, err)
+		return fmt.Errorf("%w: %w", ErrCut, err)
 	}
 	if x.chunked && x.Request.Context().Err() != nil {
-		return ClientGone, errClient // the upstream ended because of that; the client has no end yet
+		return ErrClientGone // the upstream ended because of that; the client has no end yet
 	}
 	copyTrailers(x.Writer.Header(), resp)
-	return Forwarded, nil
+	x.Whole = true
+	return nil
 }
 
 // begin sends the status and the headers, or leaves them to the first flush.
@@ -123,7 +123,7 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 			x.Bytes += int64(m)
 			x.pending = true
 			if werr != nil {
-				return errClient
+				return ErrClientGone
 			}
 		}
 		switch {
@@ -167,9 +167,10 @@ func copyTrailers(h http.Header, resp *http.Response) {
 	}
 }
 
-// discard reads the rest of an answer that nobody gets, so that its connection
-// can be used again, if that is soon done.
-func discard(body io.ReadCloser) {
+// Discard reads the rest of an answer that the client does not get, so that its
+// connection can be used again, if that is soon done.
+func (*Exchange) Discard(resp *http.Response) {
+	body := resp.Body
 	stop := time.AfterFunc(200*time.Millisecond, func() { _ = body.Close() })
 	defer stop.Stop()
 	small := smallBuffers.Get().(*[1 << 10]byte) //nolint:errcheck // the pool holds nothing else

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,13 +18,8 @@ import (
 // connection turns out to be dead, and tells the JSON-RPC method and id.
 const SmallBody = 64 << 10
 
-// bodyPatience bounds how long a small body may take to arrive.
-const bodyPatience = 30 * time.Second
-
-var (
-	errBodyTooLarge = errors.New("request body is larger than allowed")
-	errBodyBroken   = errors.New("request body could not be read")
-)
+// bodyTimeout bounds how long a small body may take to arrive.
+const bodyTimeout = 30 * time.Second
 
 // setBody gives out the body of x's request: the same bytes with the same framing.
 func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
@@ -35,11 +31,11 @@ func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
 	}
 	switch {
 	case u.maxBody > 0 && n > u.maxBody:
-		return errBodyTooLarge
+		return ErrBodyTooLarge
 	case in.Header["Expect"] != nil:
 		// The upstream decides whether the body is sent at all.
 	case n > 0 && n <= SmallBody, n < 0 && isJSON(in.Header):
-		whole, err := x.readSmall()
+		whole, err := x.readSmall(u.bodyTimeout)
 		if err != nil {
 			return err
 		}
@@ -80,15 +76,19 @@ func setBytes(out *http.Request, b []byte) {
 
 // readSmall reads a body of known or unknown length into x.Body, or its first
 // bytes into x.head when it is larger than it seemed.
-func (x *Exchange) readSmall() (whole bool, err error) {
+func (x *Exchange) readSmall(timeout time.Duration) (whole bool, err error) {
 	rc := http.NewResponseController(x.Writer)
-	_ = rc.SetReadDeadline(time.Now().Add(bodyPatience))
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+	_ = rc.SetReadDeadline(time.Now().Add(timeout))
+	defer func() {
+		if err == nil { // else the server would wait for the rest before it sends an answer
+			_ = rc.SetReadDeadline(time.Time{})
+		}
+	}()
 	in := x.Request
 	if n := in.ContentLength; n > 0 {
 		b := make([]byte, n)
 		if _, err := io.ReadFull(in.Body, b); err != nil {
-			return false, fmt.Errorf("%w: %w", errBodyBroken, err)
+			return false, broken(err)
 		}
 		x.Body = b
 		return true, nil
@@ -96,13 +96,20 @@ func (x *Exchange) readSmall() (whole bool, err error) {
 	b, err := io.ReadAll(io.LimitReader(in.Body, SmallBody+1))
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("%w: %w", errBodyBroken, err)
+		return false, broken(err)
 	case len(b) > SmallBody:
 		x.head = b
 		return false, nil
 	}
 	x.Body = b
 	return true, nil
+}
+
+func broken(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrBodyLate, err)
+	}
+	return fmt.Errorf("%w: %w", ErrBodyBroken, err)
 }
 
 // streamed is a body that goes through while it arrives. Once it has ended it
@@ -150,16 +157,26 @@ func (s *streamed) Read(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		s.ended.Store(true)
 	} else if err != nil {
-		err = fmt.Errorf("%w: %w", errBodyBroken, err)
+		err = broken(err)
 	}
 	s.err = err
 	return n, err
 }
 
+// failure is why the body did not come to its end, nil if it did or still may.
+func (s *streamed) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(s.err, io.EOF) {
+		return nil
+	}
+	return s.err
+}
+
 func (s *streamed) count(n int) error {
 	s.seen += int64(n)
 	if s.max > 0 && s.seen > s.max {
-		s.err = errBodyTooLarge
+		s.err = ErrBodyTooLarge
 		return s.err
 	}
 	return nil
@@ -175,11 +192,14 @@ const (
 	lingerBytes = 256 << 10
 )
 
-// Finish ends the request once it has been answered, by whomever. The handler
-// calls it before it returns: a streamed body that has not ended must not be
-// left to the server, which in full duplex would take what remains of it for
-// the next request, or panic.
+// Finish is the last call of a handler. It aborts the connection unless the
+// client got a whole answer: the server would make up an end, or all of it. A
+// streamed body that has not ended must not be left to the server either, which
+// in full duplex would take the rest of it for the next request, or panic.
 func (x *Exchange) Finish() {
+	if !x.Whole {
+		panic(http.ErrAbortHandler)
+	}
 	s := x.streamed
 	if s == nil || s.ended.Load() || x.Request.Context().Err() != nil {
 		return

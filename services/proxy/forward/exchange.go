@@ -3,13 +3,27 @@ package forward
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strings"
 	"sync"
+)
+
+// Why the client got no whole answer: each error of [Upstream.Send] and
+// [Exchange.Pass] wraps one of these, and holds no query and no header.
+var (
+	ErrBodyTooLarge = errors.New("the request body is larger than allowed")
+	ErrBodyBroken   = errors.New("the request body could not be read")
+	ErrBodyLate     = errors.New("the request body did not arrive in time")
+	ErrClientGone   = errors.New("the client went away")
+	ErrUnreachable  = errors.New("the upstream gave no answer")
+	ErrTimedOut     = errors.New("the upstream gave no answer in time")
+	ErrCut          = errors.New("the upstream ended its answer early")
 )
 
 // Exchange is one request and its answer.
@@ -23,13 +37,14 @@ type Exchange struct {
 	Authorization string
 	// LegacySSE rewrites the endpoint event of the HTTP+SSE transport.
 	LegacySSE bool
-	Judge     Judge
 
 	// Body is the whole request body where it was read before it was sent.
 	Body []byte
-	// Status and Bytes are of the answer that the client got.
+	// Status and Bytes are of the answer that the client got. Whole says that it
+	// got all of it: from Pass, or from a caller that answered itself.
 	Status int
 	Bytes  int64
+	Whole  bool
 
 	head     []byte // the first bytes of a body that is streamed after all
 	streamed *streamed
@@ -44,32 +59,10 @@ type Exchange struct {
 	conn     *conn
 }
 
-// Judge sees the upstream's answer before the client does. When it returns
-// false it has answered the client itself; the body is then given up.
-type Judge interface {
-	Answer(x *Exchange, resp *http.Response) bool
-}
-
-// Outcome is how an exchange ended.
-type Outcome int
-
-// Outcomes of an exchange. The first three have answered the client.
-const (
-	Forwarded Outcome = iota
-	TakenOver         // by the judge
-	Upgraded          // a tunnel that has ended
-	// The rest left nothing, or half an answer, to the client.
-	ClientGone
-	BadRequest  // its body could not be read
-	TooLarge    // its body is larger than allowed
-	Unreachable // no answer from the upstream
-	TimedOut    // no answer in time
-	Cut         // the upstream ended its answer early
-)
-
-// Forward sends x's request and passes the answer on. The error says why the
-// outcome is not Forwarded; it holds no query and no header.
-func (u *Upstream) Forward(x *Exchange) (Outcome, error) {
+// Send sends x's request and returns the upstream's answer, of which the client
+// has seen nothing yet. The caller may take its time, and ends the answer with
+// [Exchange.Pass] or [Exchange.Discard]. After an error the caller answers.
+func (u *Upstream) Send(x *Exchange) (*http.Response, error) {
 	in := x.Request
 	x.out, _ = x.Writer.(http.Flusher)
 	_, query, hasQuery := Split(in.RequestURI)
@@ -78,7 +71,7 @@ func (u *Upstream) Forward(x *Exchange) (Outcome, error) {
 	out := in.WithContext(httptrace.WithClientTrace(in.Context(), trace))
 	upgrade := stripRequest(in.Header)
 	if err := u.setBody(x, out); err != nil {
-		return x.failed(err)
+		return nil, x.failed(err)
 	}
 	out.URL = x.Target.URL(x.Rest, query, hasQuery)
 	out.Host, out.RequestURI = "", ""
@@ -90,17 +83,30 @@ func (u *Upstream) Forward(x *Exchange) (Outcome, error) {
 	x.mu.Lock()
 	x.returned = true
 	x.mu.Unlock()
+	if err == nil {
+		err = invalid(resp, upgrade)
+	}
 	if err != nil {
-		return x.failed(err)
+		return nil, x.failed(err)
 	}
-	if x.Judge != nil && !x.Judge.Answer(x, resp) {
-		discard(resp.Body)
-		return TakenOver, nil
+	return resp, nil
+}
+
+// invalid says why an answer cannot be passed on: net/http's client takes a
+// status that its server panics at, and a switch that nobody asked for.
+func invalid(resp *http.Response, upgrade string) error {
+	var err error
+	switch got := resp.Header.Get("Upgrade"); {
+	case resp.StatusCode < http.StatusContinue:
+		err = fmt.Errorf("its status is %03d", resp.StatusCode)
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+	case upgrade == "" || !strings.EqualFold(got, upgrade):
+		err = fmt.Errorf("it switched to %q, the client asked for %q", got, upgrade)
 	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return x.tunnel(resp, upgrade)
+	if err != nil {
+		resp.Body.Close()
 	}
-	return x.pass(resp)
+	return err
 }
 
 func (x *Exchange) setHeaders(upgrade string) {
@@ -139,25 +145,22 @@ func (x *Exchange) got1xx(code int, header textproto.MIMEHeader) error {
 	return nil
 }
 
-// failed tells whose fault it is that there is no answer.
-func (x *Exchange) failed(err error) (Outcome, error) {
+// failed says whose fault it is that there is no answer. The server ends the
+// request's context for every error of its body, so the body comes first.
+func (x *Exchange) failed(err error) error {
 	if s := x.streamed; s != nil {
-		s.mu.Lock()
-		if s.err != nil && (errors.Is(s.err, errBodyTooLarge) || errors.Is(s.err, errBodyBroken)) {
-			err = s.err
+		if bodyErr := s.failure(); bodyErr != nil {
+			err = bodyErr
 		}
-		s.mu.Unlock()
 	}
 	var ne net.Error
 	switch {
-	case errors.Is(err, errBodyTooLarge):
-		return TooLarge, err
+	case errors.Is(err, ErrBodyTooLarge), errors.Is(err, ErrBodyBroken), errors.Is(err, ErrBodyLate):
+		return err
 	case x.Request.Context().Err() != nil:
-		return ClientGone, errClient
-	case errors.Is(err, errBodyBroken):
-		return BadRequest, err
+		return ErrClientGone
 	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return TimedOut, err
+		return fmt.Errorf("%w: %w", ErrTimedOut, err)
 	}
-	return Unreachable, err
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }

@@ -2,6 +2,7 @@ package forward_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -20,13 +21,14 @@ import (
 // front is a listener that forwards everything below mount.
 type front struct {
 	*httptest.Server
-	outcomes chan forward.Outcome
+	ends chan error // of each exchange; nil: the client got the upstream's answer
 }
 
 type setup struct {
 	mount   string
 	options forward.Options
-	judge   forward.Judge
+	// between is what the caller does between Send and Pass: true to pass.
+	between func(x *forward.Exchange, resp *http.Response) bool
 	token   string
 }
 
@@ -43,30 +45,42 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 	up := forward.New(s.options)
 	t.Cleanup(up.CloseIdle)
 	target := forward.NewTarget(base, s.mount)
-	f := &front{outcomes: make(chan forward.Outcome, 20000)}
+	f := &front{ends: make(chan error, 20000)}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, _, _ := forward.Split(r.RequestURI)
 		rest := strings.TrimPrefix(path, s.mount)
 		if s.mount == "" && rest == "/" {
 			rest = ""
 		}
-		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Authorization: s.token, LegacySSE: true, Judge: s.judge}
-		defer x.Finish()
-		out, err := up.Forward(&x)
-		f.outcomes <- out
-		switch out {
-		case forward.Unreachable, forward.TimedOut:
-			http.Error(w, err.Error(), http.StatusBadGateway)
-		case forward.TooLarge:
-			w.WriteHeader(http.StatusRequestEntityTooLarge)
-		case forward.BadRequest:
-			w.WriteHeader(http.StatusBadRequest)
-		case forward.Cut:
-			panic(http.ErrAbortHandler)
-		}
+		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Authorization: s.token, LegacySSE: true}
+		err := s.exchange(up, &x)
+		f.ends <- err
+		x.Finish()
 	}))
 	t.Cleanup(f.Close)
 	return f
+}
+
+func (s *setup) exchange(up *forward.Upstream, x *forward.Exchange) error {
+	resp, err := up.Send(x)
+	if err == nil && s.between != nil && !s.between(x, resp) {
+		x.Discard(resp)
+		return nil
+	}
+	if err == nil {
+		err = x.Pass(resp)
+	}
+	for cause, status := range map[error]int{
+		forward.ErrUnreachable: http.StatusBadGateway, forward.ErrTimedOut: http.StatusBadGateway,
+		forward.ErrBodyTooLarge: http.StatusRequestEntityTooLarge,
+		forward.ErrBodyBroken:   http.StatusBadRequest, forward.ErrBodyLate: http.StatusRequestTimeout,
+	} {
+		if errors.Is(err, cause) {
+			http.Error(x.Writer, err.Error(), status)
+			x.Whole = true
+		}
+	}
+	return err
 }
 
 func mounted(at string) func(*setup) { return func(s *setup) { s.mount = at } }

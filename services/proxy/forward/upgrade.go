@@ -1,27 +1,21 @@
 package forward
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 )
 
 // tunnel hands both connections to each other after a 101 (RFC 9110 section 7.8).
-func (x *Exchange) tunnel(resp *http.Response, wanted string) (Outcome, error) {
-	defer resp.Body.Close()
-	if got := resp.Header.Get("Upgrade"); wanted == "" || !strings.EqualFold(got, wanted) {
-		return Unreachable, fmt.Errorf("the upstream switched to %q, the client asked for %q", got, wanted)
-	}
+func (x *Exchange) tunnel(resp *http.Response) error {
 	up, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok {
-		return Unreachable, errors.New("the upstream's connection cannot be written to after 101")
+		return fmt.Errorf("%w: its connection cannot be written to after 101", ErrUnreachable)
 	}
 	client, buffered, err := http.NewResponseController(x.Writer).Hijack()
 	if err != nil {
-		return Unreachable, fmt.Errorf("take over the client's connection: %w", err)
+		return fmt.Errorf("%w: take over its connection: %w", ErrClientGone, err)
 	}
 	defer client.Close()
 
@@ -31,10 +25,10 @@ func (x *Exchange) tunnel(resp *http.Response, wanted string) (Outcome, error) {
 		ProtoMajor: 1, ProtoMinor: 1, Header: resp.Header,
 	}
 	if err := answer.Write(buffered); err != nil {
-		return ClientGone, err
+		return fmt.Errorf("%w: %w", ErrClientGone, err)
 	}
 	if err := buffered.Flush(); err != nil {
-		return ClientGone, err
+		return fmt.Errorf("%w: %w", ErrClientGone, err)
 	}
 
 	done := make(chan struct{})
@@ -48,7 +42,8 @@ func (x *Exchange) tunnel(resp *http.Response, wanted string) (Outcome, error) {
 	// The upstream has ended. What the client still sends has nowhere to go.
 	_ = client.Close()
 	<-done
-	return Upgraded, nil
+	x.Whole = true
+	return nil
 }
 
 // closeWrite passes an end on without ending the other direction.

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,14 +21,16 @@ type Options struct {
 	ConnectTimeout time.Duration // TCP and, again, TLS
 	HeaderTimeout  time.Duration // from the end of the request to the answer's headers
 	MaxBody        int64         // of a request; 0: any size
+	BodyTimeout    time.Duration // for a small request body to arrive; 0: 30 seconds
 	// Dial replaces the way to the network; nil: TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Upstream forwards to one server and pools the connections to it.
 type Upstream struct {
-	transport *http.Transport
-	maxBody   int64
+	transport   *http.Transport
+	maxBody     int64
+	bodyTimeout time.Duration
 }
 
 // idleConns is how many idle connections stay open: as wide as a load that one
@@ -58,7 +61,7 @@ func New(o Options) *Upstream {
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
-	return &Upstream{transport: t, maxBody: o.MaxBody}
+	return &Upstream{transport: t, maxBody: o.MaxBody, bodyTimeout: cmp.Or(o.BodyTimeout, bodyTimeout)}
 }
 
 // RoundTrip sends one request of the proxy's own: a probe. Redirects are not
