@@ -65,6 +65,12 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, path string) {
 
 func (d *decoder) decodeList(n ast.Node, v reflect.Value, at int, path string) {
 	seq, ok := n.(*ast.SequenceNode)
+	if !ok && v.Type() == listType && n.Type() != ast.MappingType {
+		one := reflect.MakeSlice(listType, 1, 1)
+		d.decodeScalar(n, one.Index(0), at, path)
+		v.Set(one)
+		return
+	}
 	if !ok {
 		d.fail(at, path, "expected a list, found %s", describe(n))
 		return
