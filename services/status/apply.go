@@ -12,6 +12,7 @@ import (
 // a repetition, is of an unknown type, or is about a credential that has been
 // replaced.
 func Apply(before events.Record, o Observation) (after events.Record, changed bool) {
+	o.Data = bound(o.Data)
 	f, ok := factOf(o.Type)
 	if !ok || !follows(o.Position, o.Stored, before.Observed) || repeated(before, o) {
 		return before, false
@@ -45,7 +46,7 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 		r.Cause = &events.Cause{Type: o.Type, ID: o.ID, Time: o.Time, TraceParent: o.TraceParent}
 	}
 	if f == missing || r.Status != events.StatusMissing { // the detail of a missing one is only in its own event
-		r.Message = message(r, o.Data.Detail)
+		r.Message = cut(message(r, o.Data.Detail), maxMessage)
 	}
 	r.Observers = heard(before, o)
 	keepLoadedSince(&r, before)

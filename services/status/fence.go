@@ -138,9 +138,6 @@ func Doubtful(r events.Record, o Observation) bool {
 	return !o.Time.After(said.Time) || (o.Stored.Sub(o.Time)-usual).Abs() > late
 }
 
-// maxObservers bounds a record's size; the source that was silent longest goes.
-const maxObservers = 16
-
 func observer(r events.Record, source string) (events.Observer, bool) {
 	i := slices.IndexFunc(r.Observers, func(s events.Observer) bool { return s.Source == source })
 	if i < 0 {
@@ -172,16 +169,7 @@ func heard(r events.Record, o Observation) []events.Observer {
 		now.Rejections = 0
 	}
 	all := slices.DeleteFunc(slices.Clone(r.Observers), func(s events.Observer) bool { return s.Source == o.Source })
-	if len(all) >= maxObservers {
-		oldest := 0
-		for i, s := range all {
-			if s.Time.Before(all[oldest].Time) {
-				oldest = i
-			}
-		}
-		all = slices.Delete(all, oldest, oldest+1)
-	}
-	all = append(all, now)
+	all = append(cutObservers(all, now), now)
 	slices.SortFunc(all, func(a, b events.Observer) int { return cmp.Compare(a.Source, b.Source) })
 	return all
 }

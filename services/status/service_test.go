@@ -280,9 +280,8 @@ func TestServedWorkloadOfWhichNothingWasObservedIsUnknown(t *testing.T) {
 	require.Equal(t, "zulu", all[1].Workload)
 }
 
-// A record is a message of 64 KiB at most. What does not fit costs that
-// observation, and nobody else.
-func TestObservationWhoseRecordIsTooLargeIsGivenUp(t *testing.T) {
+// A record is a message of 64 KiB at most, and so is each of these observations.
+func TestADeathIsRecordedHoweverLongTheTextsBeforeIt(t *testing.T) {
 	t.Parallel()
 	b := natstest.Bus(t)
 	s := start(t, b)
@@ -301,7 +300,7 @@ func TestObservationWhoseRecordIsTooLargeIsGivenUp(t *testing.T) {
 	})
 	publish(t, b, events.TypeAuthorized, "github", "t1")
 	s.becomes(t, "github", events.StatusRunning)
-	require.Equal(t, []string{"unverified", "running"}, changes(t, b, "github"))
+	require.Equal(t, []string{"unverified", "unauthenticated", "running"}, changes(t, b, "github"))
 }
 
 // follower reads server-sent events.
