@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -111,4 +112,11 @@ func (h *head) Write(p []byte) (int, error) {
 	h.Builder.Write(p[:keep])
 	h.cut = h.cut || keep < len(p)
 	return len(p), nil
+}
+
+// killGroup makes the end of its context end what cmd has started, too: a shell
+// script would leave its children behind.
+func killGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // settleStep is how often a file is read again while a failure settles.
 const settleStep = 20 * time.Millisecond
 
-// read asks the origin once and takes in the outcome. due: it is time for it;
+// read asks the fetcher once and takes in the outcome. due: it is time for it;
 // else somebody doubts the token.
 func (s *Source) read(ctx context.Context, due bool) {
 	if !due && !s.mayDoubt(time.Now()) {
@@ -18,7 +19,7 @@ func (s *Source) read(ctx context.Context, due bool) {
 	}
 	r, bad := s.ask(ctx)
 	for end := time.Now().Add(s.kind.settle); bad != nil && s.unsettled(bad) && time.Now().Before(end); {
-		if !pause(ctx, settleStep) {
+		if !clock.Sleep(ctx, settleStep) {
 			break
 		}
 		r, bad = s.ask(ctx)
@@ -41,7 +42,7 @@ func (s *Source) read(ctx context.Context, due bool) {
 }
 
 func (s *Source) ask(ctx context.Context) (reading, *failure) {
-	r, bad := s.origin.read(ctx)
+	r, bad := s.fetcher.read(ctx)
 	if bad != nil {
 		return r, bad
 	}
@@ -153,16 +154,5 @@ func (s *Source) replan() {
 	select {
 	case s.changed <- struct{}{}:
 	default:
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/filewatch"
 )
 
 // Options are what a source needs besides its configuration. The callbacks are
@@ -32,16 +34,16 @@ type Options struct {
 
 // Source keeps one workload's credential up to date.
 type Source struct {
-	origin  origin
+	fetcher fetcher
 	kind    kind
 	options Options
 	manual  time.Time // when it expires, from the configuration
-	jitter  func() float64
+	random  func() float64
 
 	current atomic.Pointer[Snapshot]
 	loaded  chan struct{}
 	changed chan struct{} // Run looks at its plan again
-	flight  flight
+	reader  reader
 
 	mu    sync.Mutex // held during callbacks; never while the source is asked
 	state state
@@ -55,19 +57,19 @@ func New(c Config, o Options) (*Source, error) {
 		return nil, problems[0]
 	}
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	from, k, err := newOrigin(&c, o.Transport, o.Log)
+	from, k, err := newFetcher(&c, o.Transport, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	return newSource(from, k, c.Expires.Time, o), nil
 }
 
-func newSource(from origin, k kind, manual time.Time, o Options) *Source {
+func newSource(from fetcher, k kind, manual time.Time, o Options) *Source {
 	s := &Source{
-		origin: from, kind: k, options: o, manual: manual, jitter: rand.Float64,
+		fetcher: from, kind: k, options: o, manual: manual, random: rand.Float64,
 		loaded: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
-	s.flight.fly = s.read
+	s.reader.read = s.read
 	s.current.Store(&Snapshot{Source: k.name})
 	return s
 }
@@ -84,7 +86,7 @@ func (s *Source) Loaded() <-chan struct{} { return s.loaded }
 // before the call is never returned. Helpers and token endpoints are not asked
 // again within a minute of the last time, nor earlier than they wish.
 func (s *Source) Reread(ctx context.Context) *Snapshot {
-	s.flight.join(ctx, false)
+	s.reader.wait(ctx, false)
 	return s.Current()
 }
 
@@ -94,4 +96,98 @@ func (s *Source) Redact(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return redact(text, s.state.seen...)
+}
+
+// Run keeps the credential current until ctx ends.
+func (s *Source) Run(ctx context.Context) error {
+	defer s.reader.close()
+	files := filewatch.Start(s.options.Log, 0, s.kind.files...)
+	defer files.Close()
+	s.reader.wait(ctx, true)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		now := time.Now()
+		read, wake := s.plan(now)
+		if read {
+			s.reader.wait(ctx, true)
+			continue
+		}
+		if wake.IsZero() {
+			wake = now.Add(24 * time.Hour)
+		}
+		timer.Reset(max(wake.Sub(now), 0))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.changed:
+		case <-files.Changed:
+			if s.fetcher.changed() {
+				s.reader.wait(ctx, true)
+			}
+		}
+	}
+	return nil
+}
+
+// plan does what is due without asking the source, and says whether to ask it,
+// else when to look again.
+func (s *Source) plan(now time.Time) (read bool, wake time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := &s.state
+	if s.kind.renews {
+		at := st.renew
+		if st.failed != nil {
+			at = st.retry
+		}
+		if !at.IsZero() && !now.Before(at) {
+			return true, time.Time{}
+		}
+		wake = at
+	}
+	if current := s.Current(); current.Usable() {
+		if st.failed != nil && !st.until.IsZero() {
+			if st.over(now) {
+				s.drop(current, false)
+				return false, wake
+			}
+			wake = sooner(wake, st.until)
+		}
+		wake = sooner(wake, s.announce(current, now))
+	}
+	return false, wake
+}
+
+// announce tells of a coming expiry, and returns when to look again.
+func (s *Source) announce(current *Snapshot, now time.Time) time.Time {
+	st := &s.state
+	if s.kind.renews && st.failed == nil {
+		return time.Time{}
+	}
+	threshold, next := st.alarm.due(now)
+	refused := s.kind.renews && st.failed.permanent && !st.refused && !st.alarm.expires.IsZero()
+	if threshold == 0 && !refused {
+		return next
+	}
+	if threshold > 0 {
+		st.alarm.told = threshold
+	}
+	if refused {
+		st.refused = true
+	}
+	left := st.alarm.expires.Sub(now)
+	s.options.Log.Warn("credential will expire", "from", current.Source, "fingerprint", current.Fingerprint, "expires_at", current.ExpiresAt)
+	if s.options.OnExpiring != nil {
+		s.options.OnExpiring(current, left)
+	}
+	return next
+}
+
+// sooner returns the earlier of two moments, of which either may be never: zero.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

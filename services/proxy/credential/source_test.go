@@ -10,9 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
-// script is an origin whose answers are written down in advance; the last one
+// script is a fetcher whose answers are written down in advance; the last one
 // stays. It notes when it was asked.
 type script struct {
 	mu      sync.Mutex
@@ -40,7 +41,7 @@ func (s *script) read(ctx context.Context) (reading, *failure) {
 		s.answers = s.answers[1:]
 	}
 	if s.takes > 0 {
-		pause(ctx, s.takes)
+		clock.Sleep(ctx, s.takes)
 	}
 	if a.bad != nil {
 		bad := *a.bad
@@ -70,7 +71,7 @@ var (
 func scripted(w *witness, k kind, answers ...answer) (*Source, *script) {
 	o := &script{answers: answers}
 	s := newSource(o, k, time.Time{}, w.options())
-	s.jitter = func() float64 { return 0 }
+	s.random = func() float64 { return 1 }
 	return s, o
 }
 
@@ -80,12 +81,12 @@ func TestATokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
 		var w witness
 		s, o := scripted(&w, fetched, answer{token: "first-token", lives: 100 * time.Minute}, answer{token: "second-token", lives: 10 * time.Minute})
 		run(t, s)
-		pause(t.Context(), 80*time.Minute-time.Second)
+		clock.Sleep(t.Context(), 80*time.Minute-time.Second)
 		require.Equal(t, "first-token", token(s))
-		pause(t.Context(), 2*time.Second)
+		clock.Sleep(t.Context(), 2*time.Second)
 		require.Equal(t, "second-token", token(s))
 		require.Equal(t, uint64(2), s.Current().Generation)
-		pause(t.Context(), 8*time.Minute)
+		clock.Sleep(t.Context(), 8*time.Minute)
 		require.Equal(t, []time.Duration{0, 80 * time.Minute, 88 * time.Minute}, o.times())
 		require.Equal(t, []string{"first-token", "second-token"}, w.values())
 		require.Empty(t, w.lefts(), "what renews itself is nobody's business")
@@ -110,7 +111,7 @@ func TestAHelperWithoutAnExpiryIsAskedNowAndThen(t *testing.T) {
 		s, o := scripted(&w, kind{name: "exec /x", renews: true, every: 5 * time.Minute}, answer{token: "the-token"})
 		run(t, s)
 		loaded := s.Current().LoadedAt
-		pause(t.Context(), 16*time.Minute)
+		clock.Sleep(t.Context(), 16*time.Minute)
 		require.Equal(t, []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute}, o.times())
 		require.Equal(t, []string{"the-token"}, w.values(), "the same value is no news")
 		require.Equal(t, uint64(1), s.Current().Generation)
@@ -124,7 +125,7 @@ func TestATokenEndpointThatNamesNoExpiryIsNotAskedUntilTheTokenIsDoubted(t *test
 		var w witness
 		s, o := scripted(&w, fetched, answer{token: "first-token"}, answer{token: "second-token"})
 		run(t, s)
-		pause(t.Context(), 24*time.Hour)
+		clock.Sleep(t.Context(), 24*time.Hour)
 		require.Len(t, o.times(), 1)
 		require.Equal(t, "second-token", s.Reread(t.Context()).Token.Reveal())
 	})
@@ -136,13 +137,13 @@ func TestWhileTheSourceFailsTheTokenIsKeptUntilItIsOver(t *testing.T) {
 		var w witness
 		s, o := scripted(&w, fetched, answer{token: "first-token", lives: 10 * time.Minute}, answer{bad: transient})
 		run(t, s)
-		pause(t.Context(), 9*time.Minute)
+		clock.Sleep(t.Context(), 9*time.Minute)
 		require.True(t, s.Current().Usable())
 		require.Equal(t, uint64(1), s.Current().Generation)
 		require.Equal(t, "it answered 503", s.Current().Stale)
 		require.Equal(t, []string{"first-token"}, w.values())
 
-		pause(t.Context(), time.Minute+time.Second)
+		clock.Sleep(t.Context(), time.Minute+time.Second)
 		require.False(t, s.Current().Usable())
 		require.Zero(t, s.Current().Generation)
 		require.Empty(t, s.Current().Authorization())
@@ -164,9 +165,9 @@ func TestATokenThatEndsWhileNobodyFailsIsNotDropped(t *testing.T) {
 		var w witness
 		s, _ := scripted(&w, fetched, answer{token: "first-token", lives: time.Second}, answer{token: "second-token", lives: time.Hour})
 		run(t, s)
-		pause(t.Context(), 3*time.Second)
+		clock.Sleep(t.Context(), 3*time.Second)
 		require.Equal(t, "first-token", token(s))
-		pause(t.Context(), 3*time.Second)
+		clock.Sleep(t.Context(), 3*time.Second)
 		require.Equal(t, []string{"first-token", "second-token"}, w.values())
 	})
 }
@@ -181,13 +182,13 @@ func TestTheBackoffGrowsAndEndsWithTheFirstSuccess(t *testing.T) {
 		}
 		s, o := scripted(&w, fetched, append(answers, answer{token: "the-token", lives: time.Hour}, answer{bad: transient})...)
 		run(t, s)
-		pause(t.Context(), 30*time.Minute)
+		clock.Sleep(t.Context(), 30*time.Minute)
 		asked := o.times()
 		for i, want := range []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300} {
 			require.InDelta(t, want, (asked[i+1] - asked[i]).Seconds(), 0, i)
 		}
 		require.Equal(t, []string{"-failed", "the-token"}, w.values(), "one failure, told once")
-		pause(t.Context(), time.Hour)
+		clock.Sleep(t.Context(), time.Hour)
 		asked = o.times()
 		require.Equal(t, time.Second, asked[14]-asked[13], "from the start")
 	})
@@ -202,10 +203,10 @@ func TestRetryAfterIsHonouredUpToAnHour(t *testing.T) {
 			answer{bad: &failure{problem: events.ProblemFailed, detail: "it answered 429", after: 24 * time.Hour}},
 			answer{token: "the-token"})
 		run(t, s)
-		pause(t.Context(), 5*time.Minute)
+		clock.Sleep(t.Context(), 5*time.Minute)
 		s.Reread(t.Context())
 		require.Len(t, o.times(), 1, "a doubt is no reason to ask earlier")
-		pause(t.Context(), 2*time.Hour)
+		clock.Sleep(t.Context(), 2*time.Hour)
 		require.Equal(t, []time.Duration{0, 10 * time.Minute, 70 * time.Minute}, o.times())
 	})
 }
@@ -216,11 +217,11 @@ func TestARefusalIsAnnouncedBeforeTheTokenIsOverAndAskedAgainSlowly(t *testing.T
 		var w witness
 		s, o := scripted(&w, fetched, answer{token: "first-token", lives: time.Hour}, answer{bad: refusal})
 		run(t, s)
-		pause(t.Context(), 48*time.Minute+time.Second)
+		clock.Sleep(t.Context(), 48*time.Minute+time.Second)
 		require.Equal(t, []time.Duration{12 * time.Minute}, w.lefts())
 		require.True(t, s.Current().Usable())
 		require.Equal(t, "invalid_grant", s.Current().Stale)
-		pause(t.Context(), 20*time.Minute)
+		clock.Sleep(t.Context(), 20*time.Minute)
 		require.Equal(t, []time.Duration{12 * time.Minute, 5 * time.Minute}, w.lefts())
 		require.Equal(t, []string{"first-token", "-refused"}, w.values())
 		require.Equal(t, []time.Duration{0, 48 * time.Minute, 58 * time.Minute, 68 * time.Minute}, o.times())
@@ -234,7 +235,7 @@ func TestARefusalAtTheStartIsAProblemAtOnceAndHealsByItself(t *testing.T) {
 		s, _ := scripted(&w, fetched, answer{bad: refusal}, answer{token: "the-token"})
 		run(t, s)
 		require.Equal(t, events.ProblemRefused, s.Current().Problem)
-		pause(t.Context(), 11*time.Minute)
+		clock.Sleep(t.Context(), 11*time.Minute)
 		require.Equal(t, []string{"-refused", "the-token"}, w.values())
 		require.Nil(t, w.changes[0][0], "there was nothing before the first")
 		require.Equal(t, w.changes[0][1], w.changes[1][0])
@@ -248,9 +249,9 @@ func TestTheSameValueComingBackIsTheSameGeneration(t *testing.T) {
 		s, _ := scripted(&w, fetched, answer{token: "the-token", lives: 10 * time.Second}, answer{bad: transient}, answer{bad: transient}, answer{bad: transient}, answer{token: "the-token", lives: time.Hour})
 		run(t, s)
 		first := s.Current()
-		pause(t.Context(), 12*time.Second)
+		clock.Sleep(t.Context(), 12*time.Second)
 		require.False(t, s.Current().Usable())
-		pause(t.Context(), time.Minute)
+		clock.Sleep(t.Context(), time.Minute)
 		again := s.Current()
 		require.Equal(t, first.Generation, again.Generation)
 		require.Equal(t, first.LoadedAt, again.LoadedAt)
@@ -266,7 +267,7 @@ func TestAFormerValueThatComesBackIsANewGeneration(t *testing.T) {
 		s, _ := scripted(&w, kind{name: "file /x"}, answer{token: "value-a"}, answer{token: "value-b"}, answer{token: "value-a"})
 		for want := range uint64(3) {
 			require.Equal(t, want+1, s.Reread(t.Context()).Generation)
-			pause(t.Context(), time.Second)
+			clock.Sleep(t.Context(), time.Second)
 		}
 		require.Equal(t, []string{"value-a", "value-b", "value-a"}, w.values())
 	})
@@ -280,7 +281,7 @@ func TestDoubtsReachHelpersAndEndpointsAtMostOnceAMinute(t *testing.T) {
 		run(t, s)
 		for range 90 {
 			s.Reread(t.Context())
-			pause(t.Context(), time.Second)
+			clock.Sleep(t.Context(), time.Second)
 		}
 		require.Equal(t, []time.Duration{0, time.Minute}, o.times())
 	})
@@ -313,7 +314,7 @@ func TestTheEndOfRunEndsTheReadAndSaysNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
-		pause(t.Context(), time.Second)
+		clock.Sleep(t.Context(), time.Second)
 		begin := time.Now()
 		cancel()
 		require.NoError(t, <-done)
@@ -332,7 +333,7 @@ func TestEachThresholdBeforeTheEndOfATokenIsAnnouncedOnce(t *testing.T) {
 		run(t, s)
 		for range 11 * 24 {
 			s.Reread(t.Context()) // the value stays the same
-			pause(t.Context(), time.Hour)
+			clock.Sleep(t.Context(), time.Hour)
 		}
 		require.Equal(t, thresholds, w.lefts())
 		require.True(t, s.Current().Usable(), "only the upstream says that it is over")
@@ -357,7 +358,7 @@ func TestATokenThatIsOverIsNotReturnedByTheReadThatFails(t *testing.T) {
 		var w witness
 		s, _ := scripted(&w, fetched, answer{token: "the-token", lives: 2 * time.Minute}, answer{bad: transient})
 		require.True(t, s.Reread(t.Context()).Usable())
-		pause(t.Context(), 3*time.Minute)
+		clock.Sleep(t.Context(), 3*time.Minute)
 		require.False(t, s.Reread(t.Context()).Usable(), "without Run nobody else drops it")
 		require.NotContains(t, w.log(), "the one in use stays")
 	})
@@ -370,9 +371,9 @@ func TestANewValueIsAnnouncedAnew(t *testing.T) {
 		o := &script{answers: []answer{{token: "value-a"}, {token: "value-b"}}}
 		s := newSource(o, kind{name: "file /x"}, time.Now().Add(2*time.Hour), w.options())
 		run(t, s)
-		pause(t.Context(), 90*time.Minute)
+		clock.Sleep(t.Context(), 90*time.Minute)
 		s.Reread(t.Context())
-		pause(t.Context(), time.Minute)
+		clock.Sleep(t.Context(), time.Minute)
 		require.Equal(t, []time.Duration{2 * time.Hour, time.Hour, 30 * time.Minute}, w.lefts())
 	})
 }
@@ -386,7 +387,7 @@ func TestNoValueEverReachesALogOrADetail(t *testing.T) {
 			answer{token: a, lives: 10 * time.Minute}, answer{token: b, lives: time.Minute},
 			answer{bad: &failure{problem: events.ProblemFailed, detail: "it failed", said: "tried " + a + " and " + b + " but not opaquesecretcanary0123456789"}})
 		run(t, s)
-		pause(t.Context(), time.Hour)
+		clock.Sleep(t.Context(), time.Hour)
 		require.Equal(t, "it failed: tried <redacted> and <redacted> but not <redacted>", s.Current().Detail)
 		require.NotContains(t, w.log(), "canary")
 		require.NotContains(t, s.Redact("x "+a+" y "+b), "canary")

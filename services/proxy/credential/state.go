@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
 )
 
@@ -100,18 +101,15 @@ func (s *Source) renewal(expires, now time.Time) time.Time {
 
 // backoff is when a renewing source is asked again after f.
 func (s *Source) backoff(f *failure, now time.Time) time.Time {
-	wait := retryMost
-	if n := s.state.failures - 1; n < 9 {
-		wait = min(retryFirst<<n, retryMost)
-	}
+	wait := clock.Backoff{First: retryFirst, Most: retryMost, Failures: s.state.failures}.Wait(s.random())
 	if f.permanent {
-		wait = retryPermanent
+		wait = s.spread(retryPermanent)
 	}
-	return now.Add(max(s.spread(wait), min(f.after, retryAfterMost)))
+	return now.Add(max(wait, min(f.after, retryAfterMost)))
 }
 
 // spread makes d up to a tenth shorter, so that proxies that started together
 // do not ask together.
 func (s *Source) spread(d time.Duration) time.Duration {
-	return d - time.Duration(s.jitter()*float64(d)/10)
+	return d - time.Duration((1-s.random())*float64(d)/10)
 }

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/datadir"
 )
@@ -26,18 +28,18 @@ const (
 )
 
 // keep makes the file follow what is held.
-func (b *Outbox) keep(stop <-chan struct{}) {
+func (b *Outbox) keep(ctx context.Context) {
 	failing := false
 	for {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return
 		case <-b.dirty:
 		}
 		b.mu.Lock()
 		healthy := b.healthy
 		b.mu.Unlock()
-		if healthy && !pass(stop, grace) {
+		if healthy && !clock.Sleep(ctx, grace) {
 			return
 		}
 		err := b.save()
@@ -48,7 +50,7 @@ func (b *Outbox) keep(stop <-chan struct{}) {
 		if failing {
 			signal(b.dirty)
 		}
-		if !pass(stop, pause) {
+		if !clock.Sleep(ctx, pause) {
 			return
 		}
 	}
@@ -125,16 +127,4 @@ func load(file string, log *slog.Logger) ([]event.Event, error) {
 		}
 	}
 	return left, nil
-}
-
-// pass waits; false: stopped.
-func pass(stop <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-stop:
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -2,8 +2,10 @@ package outbox
 
 import (
 	"context"
-	"math/rand/v2"
+	"sync"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 const (
@@ -18,22 +20,24 @@ const (
 // Run publishes until ctx ends, gives the rest a last chance and writes what is
 // still not acknowledged to the file.
 func (b *Outbox) Run(ctx context.Context) error {
-	keeping := make(chan struct{})
-	stop := make(chan struct{})
-	go func() { b.keep(stop); close(keeping) }()
+	alive := context.WithoutCancel(ctx)
+	keeping, stopKeeping := context.WithCancel(alive)
+	defer stopKeeping()
+	var keeper sync.WaitGroup
+	keeper.Go(func() { b.keep(keeping) })
 
 	b.publish(ctx)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	drain, cancel := context.WithTimeout(alive, drainTimeout)
 	b.drain(drain)
 	cancel()
 
-	close(stop)
-	<-keeping
+	stopKeeping()
+	keeper.Wait()
 	return b.save()
 }
 
 func (b *Outbox) publish(ctx context.Context) {
-	wait := firstBackoff
+	wait := clock.Backoff{First: firstBackoff, Most: maxBackoff}
 	for ctx.Err() == nil {
 		it, again := b.next(time.Now())
 		if it == nil {
@@ -41,11 +45,10 @@ func (b *Outbox) publish(ctx context.Context) {
 			continue
 		}
 		if b.attempt(ctx, it) {
-			wait = firstBackoff
+			wait.Reset()
 			continue
 		}
-		sleep(ctx, wait/2+rand.N(wait))
-		wait = min(2*wait, maxBackoff)
+		wait.Sleep(ctx)
 	}
 }
 
@@ -116,14 +119,5 @@ func (b *Outbox) idle(ctx context.Context, again time.Time) {
 	case <-ctx.Done():
 	case <-b.wake:
 	case <-due:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }

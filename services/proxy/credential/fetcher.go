@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// origin is where tokens come from.
-type origin interface {
+// fetcher is where tokens come from.
+type fetcher interface {
 	// read returns the token that is there now.
 	read(ctx context.Context) (reading, *failure)
 	// changed reports whether reading again may give something else for a reason
@@ -49,7 +49,7 @@ type kind struct {
 	settle time.Duration
 }
 
-func newOrigin(c *Config, transport http.RoundTripper, log *slog.Logger) (origin, kind, error) {
+func newFetcher(c *Config, transport http.RoundTripper, log *slog.Logger) (fetcher, kind, error) {
 	switch {
 	case c.BearerTokenFile != "":
 		return file(c.BearerTokenFile), kind{name: "file " + c.BearerTokenFile, files: []string{c.BearerTokenFile}, settle: settle}, nil
