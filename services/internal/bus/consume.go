@@ -34,16 +34,15 @@ var durableVersion = regexp.MustCompile(`-v[0-9]+$`)
 // Consume passes messages to h until ctx ends; then it pulls no more, lets the
 // handlers in progress finish for a bounded time and returns nil.
 //
-// The messages of one workload (the last token of the subject) are handled one
-// after the other in the order of their delivery; those of others at the same
-// time. What h returns decides: nil acknowledges, and waits until the server
-// has that; [Terminal] sends the message to DEAD; any other error keeps it and
-// calls h again after a growing pause, while the later messages of its workload
-// wait and those of the others do not. What is no event goes to DEAD without h.
+// The messages of one workload (the last token of the subject) are handled one at
+// a time, as they come; those of others at the same time. What h returns decides:
+// nil acknowledges the message, and waits until the server has that; [Terminal]
+// sends it to DEAD; any other error keeps it and calls h again after a growing
+// pause, while the later messages of its workload wait and those of others do not.
+// What is not an event goes to DEAD without h.
 //
-// A message is delivered again whenever its acknowledgement was lost, and then
-// perhaps after later ones: h must be idempotent and must not rely on order
-// over restarts or between replicas.
+// The server may deliver a message more than once, and after later ones: h must be
+// idempotent and must not rely on order.
 func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, Message) error) error {
 	if c.Workers <= 0 {
 		c.Workers = defaultWorkers
@@ -75,7 +74,7 @@ func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch) error {
 	if err != nil {
 		return err
 	}
-	d.begin(durable.CachedInfo(), created)
+	d.begin(durable.CachedInfo().Created, created)
 	lost := make(chan error, 1)
 	loop, err := durable.Consume(d.add,
 		jetstream.PullMaxMessages(512), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(5*time.Second),
@@ -98,15 +97,19 @@ func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch) error {
 	consuming := b.metrics.consuming.WithLabelValues(c.Stream, c.Durable)
 	consuming.Set(1)
 	defer consuming.Set(0)
-	ticker := time.NewTicker(lagInterval)
-	defer ticker.Stop()
+	lag := time.NewTicker(lagInterval)
+	defer lag.Stop()
+	hold := time.NewTicker(max(durable.CachedInfo().Config.AckWait/3, time.Millisecond))
+	defer hold.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-lost:
 			return err
-		case <-ticker.C:
+		case <-hold.C:
+			d.hold()
+		case <-lag.C:
 			if _, err := b.bind(ctx, c); errors.Is(err, ErrNotFound) {
 				return err
 			}

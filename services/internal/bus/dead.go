@@ -30,25 +30,25 @@ func DeadSubject(service string) string { return "dead." + service }
 // it when the copy is stored. The original stays in its stream until its age
 // ends it, so a full DEAD loses nothing that cannot be found: it is said, and
 // the next messages are not held up.
-func (d *dispatch) bury(ctx context.Context, it *item) error {
-	b, reason := d.bus, events.CleanText(it.dead.Error(), maxReason)
-	log := b.log.With("service", d.c.Service, "stream", d.c.Stream, "subject", it.Subject(),
+func (b *Bus) bury(ctx context.Context, c Consumer, it *item) error {
+	reason := events.CleanText(it.dead.Error(), maxReason)
+	log := b.log.With("service", c.Service, "stream", c.Stream, "subject", it.Subject(),
 		"sequence", it.meta.Sequence.Stream, "reason", reason)
-	_, err := b.put(ctx, deadLetter(d.c, it, reason))
+	_, err := b.put(ctx, deadLetter(c, it, reason))
 	switch {
 	case err == nil:
 		log.Error("message goes to the dead letters")
-		b.metrics.dead.WithLabelValues(d.c.Service, "stored").Inc()
+		b.metrics.dead.WithLabelValues(c.Service, "stored").Inc()
 	case errors.Is(err, ErrFull):
 		log.Error("message is given up on and DEAD is full: it stays in its stream alone", "err", err)
-		b.metrics.dead.WithLabelValues(d.c.Service, "full").Inc()
+		b.metrics.dead.WithLabelValues(c.Service, "full").Inc()
 	default:
 		if ctx.Err() == nil {
 			log.Warn("dead letter is not stored, will retry", "err", err)
 		}
 		return fmt.Errorf("dead letter: %w", err)
 	}
-	d.count("dead")
+	b.metrics.count(c, "dead")
 	if err := it.TermWithReason(reason); err != nil {
 		log.Debug("message is not terminated", "err", err) // it comes again and is buried again, as a duplicate
 	}

@@ -113,7 +113,7 @@ func (b *Bus) passOn(stream string, created time.Time, batch []delivered, fn fun
 func (d delivered) message(created time.Time) (Message, error) {
 	m := Message{
 		Subject: d.Subject(), Sequence: d.meta.Sequence.Stream, Stored: d.meta.Timestamp,
-		Created: created, Deliveries: int(d.meta.NumDelivered),
+		Created: created,
 	}
 	var err error
 	if m.Event, err = events.Unmarshal(d.Headers(), d.Data()); err != nil {

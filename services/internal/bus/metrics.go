@@ -64,6 +64,10 @@ func (m *metrics) begin(c Consumer) {
 	}
 }
 
+func (m *metrics) count(c Consumer, outcome string) {
+	m.handled.WithLabelValues(c.Durable, outcome).Inc()
+}
+
 // register returns c, or its equal that is registered already: two buses of one
 // name share their metrics.
 func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
