@@ -58,6 +58,11 @@ type Observation struct {
 	// Rejections counts the consecutive rejected answers behind this event.
 	Rejections int64      `json:"rejections,omitempty"`
 	FirstSeen  *time.Time `json:"first_seen,omitempty"` // of the first of those rejections
+	// AcceptedElsewhere is a request of another kind that the same credential was
+	// accepted for (auth.unauthorized). Sent before FirstSeen, it is only worth
+	// knowing; sent after it, the credential is alive and refused for one kind of
+	// request: see [ReasonRefusedClass].
+	AcceptedElsewhere *Acceptance `json:"accepted_elsewhere,omitempty"`
 	// Scopes are the scopes that the upstream asked for (auth.forbidden).
 	Scopes []string `json:"scopes,omitempty"`
 	// Problem says why no credential is usable (auth.missing): one of the
@@ -92,6 +97,23 @@ type Request struct {
 	Path      string `json:"path,omitempty"` // without the query
 	MCPMethod string `json:"mcp_method,omitempty"`
 	MCPName   string `json:"mcp_name,omitempty"`
+}
+
+// Name is the request for people: "tools/call", or "GET /items".
+func (r *Request) Name() string {
+	switch {
+	case r == nil:
+		return "another request"
+	case r.MCPMethod != "":
+		return r.MCPMethod
+	}
+	return r.Method + " " + r.Path
+}
+
+// Acceptance is a request that the upstream accepted.
+type Acceptance struct {
+	Request *Request  `json:"request,omitempty"`
+	At      time.Time `json:"at"` // when it was sent, by the proxy's clock
 }
 
 // Response is the upstream's answer.

@@ -10,6 +10,7 @@ const (
 	ReasonInsufficientScope = "insufficient_scope" // RFC 6750: the token works, but not for this
 	ReasonBare401           = "bare_401"           // no challenge, or one that does not say why
 	ReasonOtherScheme       = "other_scheme"       // the challenge is not for bearer tokens
+	ReasonRefusedClass      = "refused_class"      // one kind of request is refused, another accepted
 	ReasonMissing           = "missing"            // no credential, and the event names no problem
 	ReasonExpiresSoon       = "expires_soon"
 )
@@ -18,6 +19,9 @@ const (
 func (o Observation) Reason(typ string) string {
 	switch typ {
 	case TypeUnauthorized, TypeForbidden:
+		if o.refusedClass() {
+			return ReasonRefusedClass
+		}
 		if o.Response == nil {
 			return ReasonBare401
 		}
@@ -31,6 +35,12 @@ func (o Observation) Reason(typ string) string {
 		return ReasonExpiresSoon
 	}
 	return ""
+}
+
+// refusedClass reports whether the credential was accepted by a request that was
+// sent after the rejections began.
+func (o Observation) refusedClass() bool {
+	return o.AcceptedElsewhere != nil && o.FirstSeen != nil && !o.AcceptedElsewhere.At.Before(*o.FirstSeen)
 }
 
 // Reason is why the upstream rejected the credential, as far as c says. c is nil

@@ -52,11 +52,14 @@ type Record struct {
 	Incidents      int64       `json:"incidents,omitempty"`       // how many were opened so far
 	Credential     *Credential `json:"credential,omitempty"`      // the current one
 	Upstream       string      `json:"upstream,omitempty"`
-	Evidence       *Evidence   `json:"evidence,omitempty"`  // behind a bad status
-	Forbidden      *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
-	Cause          *Cause      `json:"cause,omitempty"`     // the event behind Status
-	Observed       *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
-	Observers      []Observer  `json:"observers,omitempty"` // what each proxy said last, by source
+	Evidence       *Evidence   `json:"evidence,omitempty"` // behind a bad status
+	// AcceptedElsewhere is a request of another kind that the rejected credential
+	// was accepted for lately.
+	AcceptedElsewhere *Acceptance `json:"accepted_elsewhere,omitempty"`
+	Forbidden         *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
+	Cause             *Cause      `json:"cause,omitempty"`     // the event behind Status
+	Observed          *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
+	Observers         []Observer  `json:"observers,omitempty"` // what each proxy said last, by source
 }
 
 // Observer is what one source said last about the workload's credential. It is

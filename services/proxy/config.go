@@ -73,6 +73,9 @@ type Workload struct {
 	OnUnauthorized      string            `yaml:"on_unauthorized"`      // default shield for mcp, transparent for http
 	// UnauthorizedAfter is how many consecutive rejections are believed; default 1.
 	UnauthorizedAfter int `yaml:"unauthorized_after"`
+	// Settle is how long the rejections of a new credential are not believed at
+	// once: the upstream may not know it yet. Default 3s; 0s: not at all.
+	Settle *config.Duration `yaml:"settle"`
 
 	CAFile   string   `yaml:"ca_file"` // instead of the system's roots
 	Timeouts Timeouts `yaml:"timeouts"`
@@ -115,6 +118,13 @@ func (w *Workload) shielded() bool {
 		return w.OnUnauthorized == Shield
 	}
 	return w.kind() == KindMCP && !w.passthrough()
+}
+
+func (w *Workload) settle() time.Duration {
+	if w.Settle == nil {
+		return 3 * time.Second
+	}
+	return w.Settle.Std()
 }
 
 func (w *Workload) base() (*url.URL, error) { return url.Parse(w.Upstream) }

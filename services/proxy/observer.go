@@ -9,11 +9,21 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// rereadTimeout bounds the second look at the source before a rejection is
-// believed. A source that cannot be asked does not save the credential.
-const rereadTimeout = 10 * time.Second
+const (
+	// rereadTimeout bounds the second look at the source before a rejection is
+	// believed. A source that cannot be asked does not save the credential.
+	rereadTimeout = 10 * time.Second
+	// questionTimeout bounds the question that decides what is suspected.
+	questionTimeout = 2 * time.Second
+	// rulingTimeout bounds how long a shielded client waits for that: questions are
+	// a second apart.
+	rulingTimeout = questionTimeout + time.Second
+	// sampleEvery is how often an acceptance is observed that changes nothing.
+	sampleEvery = time.Second
+)
 
 // source is where a workload's credential comes from.
 type source interface {
@@ -22,48 +32,104 @@ type source interface {
 }
 
 // observer runs the tracker of one workload: it adds the clock, rereads the
-// credential and publishes the facts. It never makes a request wait.
+// credential, asks the upstream and publishes the facts. Only a shielded client
+// waits for it, in [observer.rule].
 type observer struct {
 	workload string
 	labels   map[string]string
 	upstream string
 	source   source
 	emit     func(tracker.Fact)
+	// question asks the upstream. Its answer is always one, of verdict Nothing where
+	// none came.
+	question func(ctx context.Context, s *credential.Snapshot) tracker.Answer
 
 	// settled is the generation whose acceptances change nothing; 0: none.
 	settled atomic.Uint64
-	// quiet: nothing is rejected, so nobody has to know which class of request
-	// an acceptance belongs to.
-	quiet atomic.Bool
+	sampled atomic.Int64 // unix nanoseconds of the latest of these that was observed
 
 	mu      sync.Mutex
 	tracker *tracker.Tracker
 	retired bool
+	waiting int           // requests in rule
+	changed chan struct{} // closed, and made anew, when something was taken in
+
+	sessionMu sync.Mutex
+	sessions  *tracker.Sessions
 
 	again chan uint64   // generations to read the source again for
 	kick  chan struct{} // something may be due earlier
 }
 
-func (o *observer) init(after int) {
-	o.tracker = tracker.New(after)
+func (o *observer) init(options tracker.Options) {
+	o.tracker = tracker.New(options)
+	o.sessions = tracker.NewSessions()
+	o.changed = make(chan struct{})
 	o.again = make(chan uint64, 1)
 	o.kick = make(chan struct{}, 1)
-	o.quiet.Store(true)
 }
 
 // answer takes in an answer to a request that carried our credential.
 func (o *observer) answer(a tracker.Answer) {
-	var again bool
+	reread := false
 	o.with(func(t *tracker.Tracker) {
 		o.sync(t, a.At)
-		again = t.Observe(a)
+		reread = t.Observe(a)
 	})
-	if again {
-		select {
-		case o.again <- a.Generation:
-		default: // one is waiting already, and will read after this answer
-		}
+	if reread {
+		o.reread(a.Generation)
 	}
+}
+
+func (o *observer) reread(generation uint64) {
+	select {
+	case o.again <- generation:
+	default: // one is waiting already, and will read after this answer
+	}
+}
+
+// needless reports whether an acceptance need not be observed.
+func (o *observer) needless(generation uint64, now time.Time) bool {
+	if o.settled.Load() != generation {
+		return false
+	}
+	last := o.sampled.Load()
+	return now.UnixNano()-last < int64(sampleEvery) || !o.sampled.CompareAndSwap(last, now.UnixNano())
+}
+
+// rule waits until it is known what a rejection meant, for a bounded time.
+func (o *observer) rule(ctx context.Context, a tracker.Answer) (tracker.Ruling, *events.Acceptance) {
+	own, cancel := context.WithTimeout(ctx, rulingTimeout)
+	defer cancel()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting++
+	defer func() { o.waiting-- }()
+	for {
+		ruling, changed := o.tracker.Rule(a), o.changed
+		if ruling != tracker.Pending || o.retired || own.Err() != nil {
+			return ruling, o.tracker.Accepted()
+		}
+		o.mu.Unlock()
+		select {
+		case <-changed:
+		case <-own.Done():
+		}
+		o.mu.Lock()
+	}
+}
+
+// opened takes in that a request, sent at, opened a session.
+func (o *observer) opened(id string, at time.Time, generation uint64) {
+	o.sessionMu.Lock()
+	defer o.sessionMu.Unlock()
+	o.sessions.Open(id, at, generation)
+}
+
+func (o *observer) session(id string) tracker.Session {
+	o.sessionMu.Lock()
+	defer o.sessionMu.Unlock()
+	return o.sessions.Of(id)
 }
 
 // load takes in what the source holds.
@@ -85,12 +151,21 @@ func (o *observer) rejected() bool {
 	return o.tracker.Rejected()
 }
 
-// retire ends the observer: what still arrives is about a configuration that is gone.
+// lostSessions counts the rejections that were about a session.
+func (o *observer) lostSessions() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tracker.Lost()
+}
+
+// retire ends the observation: what still arrives is about a configuration that
+// is gone.
 func (o *observer) retire() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.retired = true
 	o.settled.Store(0)
+	o.wake()
 }
 
 // with runs f and sends out what follows from it, in order.
@@ -112,7 +187,7 @@ func (o *observer) with(f func(*tracker.Tracker)) {
 	} else {
 		o.settled.Store(0)
 	}
-	o.quiet.Store(o.tracker.Quiet())
+	o.wake()
 	if next := o.tracker.Next(); !next.IsZero() && (before.IsZero() || next.Before(before)) {
 		select {
 		case o.kick <- struct{}{}:
@@ -121,21 +196,38 @@ func (o *observer) with(f func(*tracker.Tracker)) {
 	}
 }
 
+// wake lets those who wait look again.
+func (o *observer) wake() {
+	if o.waiting > 0 {
+		close(o.changed)
+		o.changed = make(chan struct{})
+	}
+}
+
 // run does what takes time, until ctx ends.
 func (o *observer) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { o.rereads(ctx) })
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		timer.Reset(o.untilNext())
 		select {
 		case <-ctx.Done():
 			return
-		case generation := <-o.again:
-			o.confirm(ctx, generation)
 		case <-o.kick:
 		case <-timer.C:
-			o.with(func(t *tracker.Tracker) { t.Tick(time.Now()) })
 		}
-		timer.Reset(o.untilNext())
+		ask := false
+		o.with(func(t *tracker.Tracker) {
+			now := time.Now()
+			t.Tick(now)
+			_, ask = t.Ask(now)
+		})
+		if ask {
+			wg.Go(func() { o.ask(ctx) })
+		}
 	}
 }
 
@@ -143,14 +235,48 @@ func (o *observer) untilNext() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if next := o.tracker.Next(); !next.IsZero() && !o.retired {
-		return max(time.Until(next), time.Millisecond)
+		return max(time.Until(next), 0)
 	}
 	return time.Hour
+}
+
+// ask puts the question. It is about the value that is in use by then.
+func (o *observer) ask(ctx context.Context) {
+	own, cancel := context.WithTimeout(ctx, questionTimeout)
+	defer cancel()
+	a := tracker.Answer{Generation: o.source.Current().Generation, Sent: time.Now()}
+	if s := o.source.Current(); s.Usable() {
+		a = o.question(own, s)
+	}
+	if ctx.Err() != nil {
+		a.Verdict = verdict.Nothing
+	}
+	a.At = time.Now()
+	reread := false
+	o.with(func(t *tracker.Tracker) {
+		o.sync(t, a.At)
+		reread = t.Answered(a)
+	})
+	if reread {
+		o.reread(a.Generation)
+	}
+}
+
+func (o *observer) rereads(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case generation := <-o.again:
+			o.confirm(ctx, generation)
+		}
+	}
 }
 
 func (o *observer) confirm(ctx context.Context, generation uint64) {
 	own, cancel := context.WithTimeout(ctx, rereadTimeout)
 	defer cancel()
+	started := time.Now()
 	o.source.Reread(own)
 	if ctx.Err() != nil {
 		return
@@ -158,7 +284,7 @@ func (o *observer) confirm(ctx context.Context, generation uint64) {
 	o.with(func(t *tracker.Tracker) {
 		now := time.Now()
 		o.sync(t, now)
-		t.Confirm(now, generation)
+		t.Confirm(now, started, generation)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/probe"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
@@ -50,13 +51,12 @@ func (w *workload) probe(ctx context.Context) (rejected bool) {
 	if !s.Usable() {
 		return false
 	}
-	sent := time.Now()
-	a := ask(ctx, w.upstream, &w.cfg, s.Token)
+	a, err := w.put(ctx, s)
 	if ctx.Err() != nil {
 		return false
 	}
-	if a.Err != nil {
-		if w.reach.failed(time.Now(), outbound.Why(a.Err)) {
+	if err != nil {
+		if w.reach.failed(time.Now(), outbound.Why(err)) {
 			w.news()
 		}
 		return false
@@ -64,20 +64,31 @@ func (w *workload) probe(ctx context.Context) (rejected bool) {
 	if w.reach.answered(time.Now()) {
 		w.news()
 	}
-	w.metrics.verdicts[a.Verdict.Kind].Inc()
-	if a.Verdict.Kind == verdict.Nothing {
+	if a.Verdict == verdict.Nothing {
 		return false
 	}
-	answer := tracker.Answer{
+	w.observer.answer(a)
+	return a.Verdict == verdict.Rejected
+}
+
+// question asks about a suspicion. What it says of the upstream's reachability,
+// the suspected answer has said better.
+func (w *workload) question(ctx context.Context, s *credential.Snapshot) tracker.Answer {
+	a, _ := w.put(ctx, s)
+	return a
+}
+
+// put asks the upstream about s. With an error there was no answer.
+func (w *workload) put(ctx context.Context, s *credential.Snapshot) (tracker.Answer, error) {
+	sent := time.Now()
+	a := ask(ctx, w.upstream, &w.cfg, s.Token)
+	w.metrics.verdicts[a.Verdict.Kind].Inc()
+	return tracker.Answer{
 		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: a.Verdict.Kind, Scopes: a.Verdict.Scopes,
-		Class:    tracker.Class{Method: a.Method, Path: a.Path, MCPMethod: a.RPC},
-		Response: events.Response{Status: a.Status},
-	}
-	if a.Verdict.Challenge != nil {
-		answer.Response.Challenge = a.Verdict.Challenge.Event()
-	}
-	w.observer.answer(answer)
-	return a.Verdict.Kind == verdict.Rejected
+		Class:    tracker.Class{Method: a.Method, Path: a.Path, MCPMethod: a.RPC, Own: true},
+		Response: events.Response{Status: a.Status, Challenge: a.Verdict.Challenge.Event()},
+		Strong:   a.Verdict.Strong,
+	}, a.Err
 }
 
 // ask finds out what the upstream thinks of a token.

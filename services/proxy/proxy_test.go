@@ -23,6 +23,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/proxy"
@@ -98,6 +99,7 @@ func newWorld(t *testing.T, upstream string, change ...func(*world)) *world {
 		Name: "github", Upstream: upstream,
 		Credential: credential.Config{BearerTokenFile: w.token},
 		Labels:     map[string]string{"team": "a"},
+		Settle:     new(config.Duration), // what a new token is refused for is believed at once
 	}}}
 	for _, c := range change {
 		c(w)
@@ -287,12 +289,14 @@ func TestAGoodListDoesNotHideADeadCall(t *testing.T) {
 	require.Equal(t, 200, w.call("tools/list").status)
 	w.expect("loaded", "authorized")
 	dead.Store(true)
-	require.Equal(t, 503, w.call("tools/call").status)
-	w.expect("loaded", "authorized", "unauthorized")
+	require.Eventually(t, func() bool { return w.call("tools/call").status == 503 && len(w.types()) == 3 }, 10*time.Second, 10*time.Millisecond)
 	for range 5 {
 		require.Equal(t, 200, w.call("tools/list").status)
 	}
-	w.expect("loaded", "authorized", "unauthorized")
+	told := w.expect("loaded", "authorized", "unauthorized")[2].data
+	require.Equal(t, "tools/call", told.Request.MCPMethod)
+	require.NotNil(t, told.AcceptedElsewhere)
+	require.Equal(t, events.ReasonRefusedClass, told.Reason(events.TypeUnauthorized))
 	dead.Store(false)
 	require.Equal(t, 200, w.call("tools/call").status)
 	w.expect("loaded", "authorized", "unauthorized", "authorized")

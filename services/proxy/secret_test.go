@@ -51,6 +51,7 @@ func TestNoTokenShowsAnywhere(t *testing.T) {
 	})
 	r := w.do(http.MethodPost, "/github?q=query-secret-2", `{"id":1,"method":"a"}`, "Authorization", "Bearer client-secret", "Cookie", "cookie-secret")
 	require.Equal(t, 503, r.status)
+	require.Eventually(t, func() bool { return len(w.types()) >= 2 }, 10*time.Second, 5*time.Millisecond)
 	w.put(otherToken)
 	require.Eventually(t, func() bool { return len(w.types()) >= 3 }, 10*time.Second, 5*time.Millisecond)
 	up.Close()

@@ -18,9 +18,6 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// retryAfter is what a shielded client is told, in seconds.
-const retryAfter = 30
-
 // exchange is one request to a workload.
 type exchange struct {
 	forward.Exchange
@@ -153,25 +150,29 @@ func (x *exchange) replaced(resp *http.Response) bool {
 	if x.snapshot == nil {
 		return false
 	}
+	x.opened(resp)
 	v := x.verdict(resp)
 	w.metrics.verdicts[v.Kind].Inc()
-	settled := v.Kind == verdict.Accepted && w.observer.settled.Load() == x.snapshot.Generation
-	if v.Kind == verdict.Nothing || settled {
+	x.reason = v.Reason
+	if v.Kind == verdict.Nothing || v.Kind == verdict.Accepted && w.observer.needless(x.snapshot.Generation, now) {
 		return false
 	}
-	x.reason = v.Reason
-	x.observe(v, resp, now)
+	a := x.evidence(now, resp, v)
+	w.observer.answer(a)
 	if v.Kind != verdict.Rejected || !w.shielded {
 		return false
 	}
-	x.refuse(shield.Answer{
-		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: v.Reason, RetryAfter: retryAfter,
-		Message: x.advise(advice.Case{
-			Status: events.StatusUnauthenticated, Reason: v.Reason,
-			Response: &events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
-		}),
-	})
+	ruling, elsewhere := w.observer.rule(x.Request.Context(), a)
+	x.refuse(x.refusal(a, v, ruling, elsewhere))
 	return true
+}
+
+// opened takes in that the answer opens an MCP session.
+func (x *exchange) opened(resp *http.Response) {
+	const sessionID = "Mcp-Session-Id"
+	if id := resp.Header[sessionID]; x.w.mcp && len(id) == 1 && x.Request.Header[sessionID] == nil {
+		x.w.observer.opened(id[0], x.start, x.snapshot.Generation)
+	}
 }
 
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
@@ -182,15 +183,17 @@ func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	return verdict.Judge(a)
 }
 
-// observe hands the verdict on. Which class of request it was is only looked up
-// when that matters: it may take parsing the body.
-func (x *exchange) observe(v verdict.Verdict, resp *http.Response, now time.Time) {
+// evidence is the answer as it is observed. Which class of request it was is only
+// looked up when that matters: it may take parsing the body.
+func (x *exchange) evidence(now time.Time, resp *http.Response, v verdict.Verdict) tracker.Answer {
 	w, r := x.w, x.Request
 	a := tracker.Answer{
 		Generation: x.snapshot.Generation, Sent: x.start, At: now, Verdict: v.Kind, Scopes: v.Scopes,
 		Class:       tracker.Class{Method: r.Method, Path: events.CleanText(resp.Request.URL.Path, maxPath)},
 		Response:    events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
 		TraceParent: r.Header.Get("Traceparent"),
+		Strong:      v.Strong,
+		Later:       v.Kind == verdict.Rejected && verdict.Later(resp.Header),
 	}
 	if w.mcp {
 		a.Class.MCPMethod, a.MCPName = r.Header.Get("Mcp-Method"), r.Header.Get("Mcp-Name")
@@ -199,8 +202,9 @@ func (x *exchange) observe(v verdict.Verdict, resp *http.Response, now time.Time
 		}
 		a.Class.MCPMethod = events.CleanText(a.Class.MCPMethod, maxMCP)
 		a.MCPName = events.CleanText(a.MCPName, maxMCP)
+		a.Session = w.observer.session(r.Header.Get("Mcp-Session-Id"))
 	}
-	w.observer.answer(a)
+	return a
 }
 
 // What comes from clients is bounded before it goes into an event.

@@ -93,6 +93,9 @@ func (w *Workload) check(p *problems, at string, c *Config) {
 	if w.UnauthorizedAfter < 0 {
 		p.add(at+".unauthorized_after", "must be 1 or more")
 	}
+	if d := w.settle(); d < 0 || d > time.Minute {
+		p.add(at+".settle", "must be between 0s and 1m")
+	}
 	if w.Timeouts.Connect < 0 || w.Timeouts.Answer < 0 {
 		p.add(at+".timeouts", "must not be negative")
 	}

@@ -58,7 +58,8 @@ func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit
 		return w, nil
 	}
 	w.observer = &observer{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), emit: emit}
-	w.observer.init(cfg.UnauthorizedAfter)
+	w.observer.init(tracker.Options{After: cfg.UnauthorizedAfter, Settle: cfg.settle(), Shapes: !w.mcp})
+	w.observer.question = w.question
 	w.source, err = credential.New(cfg.Credential, credential.Options{
 		Log:        w.log,
 		OnChange:   func(_, _ *credential.Snapshot) { w.observer.load(time.Now()) },

@@ -32,7 +32,7 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 		// The first word about a credential also says that it was loaded: its
 		// auth.loaded may have been coalesced away.
 		r.Status = step(r.Status, loaded)
-		r.Credential, r.Forbidden = o.Data.Credential, nil
+		r.Credential, r.Forbidden, r.AcceptedElsewhere = o.Data.Credential, nil, nil
 	case f == loaded:
 		f = reloaded
 	}
@@ -96,7 +96,7 @@ func describe(r *events.Record, o Observation) {
 func witness(r *events.Record, before events.Record, f fact, about relation, o Observation) {
 	switch f {
 	case authorized:
-		r.Evidence = nil
+		r.Evidence, r.AcceptedElsewhere = nil, nil
 		closeIncident(r, before.Reason, o.Stored)
 	case unauthorized:
 		if about == current && before.Status == events.StatusUnauthenticated {
@@ -104,9 +104,10 @@ func witness(r *events.Record, before events.Record, f fact, about relation, o O
 		} else {
 			r.Evidence = newEvidence(o)
 		}
+		r.AcceptedElsewhere = o.Data.AcceptedElsewhere
 		openIncident(r, o)
 	case missing:
-		r.Evidence = nil
+		r.Evidence, r.AcceptedElsewhere = nil, nil
 		openIncident(r, o)
 	case forbidden:
 		r.Forbidden = &events.Forbidden{At: o.Stored, Scopes: o.Data.Scopes, Request: o.Data.Request, Response: o.Data.Response}

@@ -19,8 +19,11 @@ type Case struct {
 	Reason string // of [events]; of the open incident while the status is unverified
 
 	Response *events.Response // unauthenticated: the answer that rejected the credential
-	Detail   string           // missing: what reading the source came to
-	Expires  *time.Time       // expiring
+	// Refused for one kind of request: which one, and what was accepted meanwhile.
+	Request   *events.Request
+	Elsewhere *events.Acceptance
+	Detail    string     // missing: what reading the source came to
+	Expires   *time.Time // expiring
 }
 
 // Text is what the matter is and the one thing to do about it. It is empty for a
@@ -63,7 +66,10 @@ func (c Case) Do() string {
 	do := remedies[c.Source.Kind]
 	switch c.Status {
 	case events.StatusUnauthenticated:
-		if c.Reason == events.ReasonOtherScheme {
+		switch c.Reason {
+		case events.ReasonRefusedClass:
+			return "It may lack a right there, or the server checks only that call."
+		case events.ReasonOtherScheme:
 			return "Check the upstream's URL and which kind of credential it accepts."
 		}
 		return do.replace
@@ -98,6 +104,12 @@ func (c Case) rejected() string {
 		}
 	}
 	switch c.Reason {
+	case events.ReasonRefusedClass:
+		accepted := "otherwise"
+		if e := c.Elsewhere; e != nil {
+			accepted = fmt.Sprintf("for %s at %s", plain(e.Request.Name()), e.At.UTC().Format("15:04:05 UTC"))
+		}
+		return fmt.Sprintf("the upstream refuses %s; the same token was accepted %s.", plain(c.Request.Name()), accepted)
 	case events.ReasonBare401:
 		return fmt.Sprintf("the upstream answered %d to %s and did not say why. Most often it has expired or was revoked.", status, token(c.Source))
 	case events.ReasonOtherScheme:

@@ -20,6 +20,8 @@ const (
 	CodeUnauthorized = 4011 // the upstream rejects the workload's credential, or there is none
 	CodeUnreachable  = 4012 // the upstream did not answer
 	CodeRefused      = 4013 // the proxy does not forward this request
+	CodeSessionLost  = 4014 // the upstream does not know the session any more
+	CodeDoubted      = 4015 // the upstream refused this request; that says nothing about the credential yet
 )
 
 // Answer is one answer of the proxy's own.

@@ -7,10 +7,11 @@ type Class struct {
 	Method    string // of HTTP
 	Path      string
 	MCPMethod string // of JSON-RPC, where there is one
+	Own       bool   // it is the proxy's own question
 }
 
 type class struct {
-	suspected  int64 // rejected, and the source was not read again since
+	suspected  int64 // rejected, and not believed yet
 	rejections int64 // believed, consecutive
 	first      time.Time
 	last       time.Time
@@ -19,20 +20,82 @@ type class struct {
 	// alone: another class was accepted while this one was not. It then says
 	// nothing when that other one is accepted again.
 	alone bool
+
+	doubt     suspicion
+	open      time.Time // the first rejection that waits for the question; zero: none does
+	notBefore time.Time // the question has to wait for it
+	answered  time.Time // when the latest question was sent that was answered
+	decided   time.Time // when it was decided to believe, once the source was read again
+	said      *Answer   // the rejected question behind that
+	needs     int       // rejected questions in a row until it is believed
+	noes      int       // so far
+	rounds    int       // accepted questions in a row, each after new rejections
+	hits      int       // of a rule on bodies
+	unclear   bool      // the latest question said nothing
+	more      int64     // rejections since then
+	lost      time.Time // until when rejections were about a session
+	alive     uint64    // a session in which another class was accepted since
+	elsewhere *Answer   // the accepted question since it is refused
+}
+
+// due is when the question has to be asked for c, zero for not at all.
+func (c *class) due() time.Time {
+	if c.open.IsZero() {
+		return time.Time{}
+	}
+	return latest(c.open, c.notBefore)
+}
+
+// sure reports whether the latest rejection needed no question.
+func (c *class) sure() bool { return c.doubt == certain && !c.decided.IsZero() }
+
+// resolve ends what was suspected, one way or the other.
+func (c *class) resolve() {
+	c.suspected, c.noes, c.rounds = 0, 0, 0
+	c.open, c.decided, c.said = time.Time{}, time.Time{}, nil
 }
 
 type classes map[Class]*class
 
-func (cs classes) get(k Class) *class {
-	c := cs[k]
+// class returns the one that k is of, which may be new.
+func (t *Tracker) class(k Class) *class {
+	k = t.key(k)
+	c := t.classes[k]
 	if c == nil {
-		if len(cs) >= maxClasses {
-			cs.dropOldest()
+		if len(t.classes) >= maxClasses {
+			t.classes.dropOldest()
 		}
 		c = &class{}
-		cs[k] = c
+		t.classes[k] = c
 	}
 	return c
+}
+
+// key is what a class is known by.
+func (t *Tracker) key(k Class) Class {
+	if t.shapes == nil || k.Own {
+		return k
+	}
+	shape, wider := t.shapes.of(k.Path)
+	if wider {
+		t.classes.rekey(t.shapes)
+	}
+	k.Path = shape
+	return k
+}
+
+// rekey brings together what is of one class by now.
+func (cs classes) rekey(s *shapes) {
+	for k, c := range cs {
+		wide := k
+		if wide.Path, _ = s.of(k.Path); k.Own || wide == k {
+			continue
+		}
+		if other := cs[wide]; other == nil || c.last.After(other.last) {
+			cs[wide] = c
+		}
+		delete(cs, k)
+	}
 }
 
 func (cs classes) dropOldest() {
@@ -64,28 +127,4 @@ func (cs classes) sum() (n int64, first time.Time) {
 		}
 	}
 	return n, first
-}
-
-// heal applies an acceptance. When its class had been rejected, the upstream
-// has changed its mind about the credential, and what was rejected in the same
-// stretch says nothing any more; else the rejected classes are known to be
-// rejected on their own.
-func (cs classes) heal(a Answer) {
-	own, was := cs[a.Class]
-	healed := was && !a.Sent.Before(own.last)
-	if healed {
-		delete(cs, a.Class)
-	}
-	if was && !healed {
-		return
-	}
-	for k, c := range cs {
-		switch {
-		case a.Sent.Before(c.last):
-		case !healed:
-			c.alone = true
-		case !c.alone && c.suspected == 0:
-			delete(cs, k)
-		}
-	}
 }

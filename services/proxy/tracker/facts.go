@@ -9,6 +9,9 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
+// acceptedBefore is how long before a rejection an acceptance is told with it.
+const acceptedBefore = time.Minute
+
 // limiter spaces the facts of one kind.
 type limiter struct{ next time.Time }
 
@@ -25,7 +28,7 @@ func (t *Tracker) Tick(now time.Time) {
 	if t.newLoad && t.loads.ready(now) {
 		t.tellLoad(now)
 	}
-	if t.edge() && t.limiter().ready(now) {
+	if (t.edge() || t.turned()) && t.limiter().ready(now) {
 		t.tellLoad(now) // about a credential that was never mentioned nobody can be told
 		t.tellVerdict(now)
 	}
@@ -49,6 +52,12 @@ func (t *Tracker) edge() bool {
 	return t.verdict != t.told && (t.verdict == verdict.Accepted || t.verdict == verdict.Rejected)
 }
 
+// turned reports whether it is news of a told rejection that the credential is
+// accepted elsewhere, or is not any more.
+func (t *Tracker) turned() bool {
+	return t.verdict == verdict.Rejected && t.told == verdict.Rejected && (t.elsewhere != nil) != t.toldThere
+}
+
 // limiter: the first verdict on a credential must not make its death wait.
 func (t *Tracker) limiter() *limiter {
 	if t.told == verdict.Nothing {
@@ -68,9 +77,10 @@ func (t *Tracker) Next() time.Time {
 	if t.newLoad {
 		at(t.loads.next)
 	}
-	if t.edge() {
+	if t.edge() || t.turned() {
 		at(t.limiter().next)
 	}
+	at(t.questionDue())
 	if len(t.forbidden.pending) > 0 {
 		at(t.forbids.next)
 	}
@@ -89,8 +99,7 @@ func (t *Tracker) Next() time.Time {
 func (t *Tracker) forgetDue(now time.Time) {
 	t.forget(now)
 	if t.verdict == verdict.Rejected && !t.classes.anyDead() {
-		t.verdict, t.good = verdict.Accepted, Answer{}
-		t.total, t.first = 0, time.Time{}
+		t.revive(now, Answer{})
 	}
 }
 
@@ -114,8 +123,8 @@ func (t *Tracker) tellLoad(now time.Time) {
 }
 
 func (t *Tracker) tellVerdict(now time.Time) {
-	edge := t.edge()
-	if edge {
+	edge, turned := t.edge(), t.turned()
+	if edge || turned {
 		t.limiter().used(now)
 	}
 	t.told = t.verdict
@@ -123,28 +132,52 @@ func (t *Tracker) tellVerdict(now time.Time) {
 	if t.verdict == verdict.Accepted {
 		o := events.Observation{Credential: t.credential()}
 		if !t.good.At.IsZero() {
-			o.Request, o.Response = request(t.good), response(t.good)
+			o.Request, o.Response = t.good.Request(), response(t.good)
 		}
 		t.add(Fact{Type: events.TypeAuthorized, At: now, Observation: o, Behind: t.good})
 		return
 	}
-	first := t.first
-	f := Fact{Type: events.TypeUnauthorized, At: now, Again: !edge, Observation: events.Observation{
-		Credential: t.credential(),
-		Request:    request(t.lastBad),
-		Response:   response(t.lastBad),
-		Rejections: t.total,
-		FirstSeen:  &first,
-	}}
-	if edge {
-		f.Behind = t.lastBad
+	t.toldThere = t.elsewhere != nil
+	f := Fact{Type: events.TypeUnauthorized, At: now, Again: !edge && !turned, Observation: t.rejection()}
+	switch {
+	case edge:
+		f.Behind = t.behind
+	case turned && t.elsewhere != nil:
+		f.Behind = *t.elsewhere
+	case turned:
+		f.Behind = t.behind
 	}
 	t.add(f)
 	t.reassert = now.Add(reassertEvery)
 }
 
-func request(a Answer) *events.Request {
-	return &events.Request{Method: a.Class.Method, Path: a.Class.Path, MCPMethod: a.Class.MCPMethod, MCPName: a.MCPName}
+// rejection is the observation that the credential is rejected. That another
+// class was accepted shortly before is worth knowing too.
+func (t *Tracker) rejection() events.Observation {
+	first := t.first
+	elsewhere := t.elsewhere
+	if elsewhere == nil {
+		if a := t.lately.of(t.classes, first.Add(-acceptedBefore)); a != nil && a.Sent.Before(first) {
+			elsewhere = a
+		}
+	}
+	o := events.Observation{
+		Credential: t.credential(),
+		Request:    t.lastBad.Request(),
+		Response:   response(t.lastBad),
+		Rejections: t.total,
+		FirstSeen:  &first,
+	}
+	if elsewhere != nil {
+		o.AcceptedElsewhere = accepted(*elsewhere)
+	}
+	return o
+}
+
+// accepted says when the request was sent, so that it can be compared with when
+// a rejection was seen.
+func accepted(a Answer) *events.Acceptance {
+	return &events.Acceptance{Request: a.Request(), At: a.Sent}
 }
 
 func response(a Answer) *events.Response {
@@ -182,6 +215,6 @@ func (t *Tracker) tellForbidden(now time.Time) {
 	t.forbids.used(now)
 	t.tellLoad(now)
 	t.add(Fact{Type: events.TypeForbidden, At: now, Behind: a, Observation: events.Observation{
-		Credential: t.credential(), Request: request(a), Response: response(a), Scopes: a.Scopes,
+		Credential: t.credential(), Request: a.Request(), Response: response(a), Scopes: a.Scopes,
 	}})
 }

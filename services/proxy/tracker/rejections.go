@@ -3,69 +3,54 @@ package tracker
 import (
 	"time"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// Answer is one answer of the upstream that says something.
-type Answer struct {
-	Generation uint64    // of the credential that was attached
-	Sent       time.Time // when the request went out
-	At         time.Time // when the answer's headers came
-	Verdict    verdict.Kind
-	Class      Class
-	MCPName    string // the tool, prompt or resource
-	Response   events.Response
-	Scopes     []string // asked for (Forbidden)
-	// TraceParent of the request.
-	TraceParent string
-}
-
-// Observe takes in one answer. It returns true when the source is to be read
-// again before a rejection is believed: [Tracker.Confirm] or [Tracker.Load] follows.
-func (t *Tracker) Observe(a Answer) (reread bool) {
-	if !t.loaded || !t.cred.Usable || a.Generation != t.cred.Generation {
-		return false
-	}
-	switch a.Verdict {
-	case verdict.Rejected:
-		reread = t.reject(a)
-	case verdict.Accepted:
-		t.accept(a)
-	case verdict.Forbidden:
-		t.forbid(a)
-	}
-	t.Tick(a.At)
-	return reread
-}
-
-// Confirm tells that the source was read again and still holds the value of
-// generation: what was suspected is believed.
-func (t *Tracker) Confirm(now time.Time, generation uint64) {
-	if !t.loaded || !t.cred.Usable || generation != t.cred.Generation {
+// Confirm tells that the source, read again since started, still holds the value
+// of generation: what was decided before that is believed.
+func (t *Tracker) Confirm(now, started time.Time, generation uint64) {
+	if !t.current(generation) {
 		return
 	}
 	for _, c := range t.classes {
-		t.believe(c)
+		if !c.decided.IsZero() && !c.decided.After(started) {
+			t.believe(c)
+		}
 	}
 	t.condemn()
 	t.Tick(now)
 }
 
 func (t *Tracker) reject(a Answer) (reread bool) {
-	c := t.classes.get(a.Class)
+	c := t.class(a.Class)
+	why := t.suspect(c, a)
 	c.suspected++
 	c.last, c.answer = a.At, a
 	if c.first.IsZero() {
 		c.first = a.At
 	}
+	if a.FromBody {
+		c.hits++
+	}
 	t.run++
 	t.lastAny = a.At
+	t.quiet.end()
+	switch why {
+	case refused:
+	case certain:
+		if !c.dead {
+			c.elsewhere = nil
+		}
+	default:
+		t.doubt(c, a, why)
+		return false
+	}
 	if c.dead && a.At.Sub(t.asked) < rereadEvery {
 		t.believe(c) // nothing new: only the count grows
 		return false
 	}
 	t.asked = a.At
+	c.doubt, c.decided = certain, a.At
 	return true
 }
 
@@ -75,52 +60,44 @@ func (t *Tracker) believe(c *class) {
 	}
 	c.rejections += c.suspected
 	t.total += c.suspected
-	c.suspected = 0
 	if t.first.IsZero() || c.first.Before(t.first) {
 		t.first = c.first
 	}
-	if c.last.After(t.lastBad.At) || t.lastBad.Generation != t.cred.Generation {
-		t.lastBad = c.answer
+	if c.last.After(t.lastBad.At) || t.lastBad.Generation != t.cred.Generation || c.said != nil {
+		t.lastBad, t.behind = c.answer, c.answer
+		if c.said != nil {
+			t.lastBad = *c.said
+		}
 	}
+	c.resolve()
 }
 
 // condemn marks what was rejected often enough: in its own class, or without
 // any acceptance in between.
 func (t *Tracker) condemn() {
+	var elsewhere *Answer
+	plain, was := false, t.Rejected()
 	for _, c := range t.classes {
-		if c.rejections > 0 && (c.rejections >= t.after || t.run >= t.after) {
-			c.dead = true
-			t.verdict = verdict.Rejected
+		if c.dead || c.rejections == 0 || c.rejections < t.after && t.run < t.after {
+			continue
+		}
+		c.dead = true
+		t.verdict = verdict.Rejected
+		if c.elsewhere == nil {
+			plain = true // what was accepted before may be dead too by now
+		} else {
+			elsewhere = c.elsewhere
 		}
 	}
-}
-
-// accept heals the class of a's request, and those that died with it.
-//
-// An answer counts against a rejection only if its request was sent after that
-// rejection came in: one that was under way at the time may have been let
-// through before.
-func (t *Tracker) accept(a Answer) {
-	t.goodAt = a.At
-	if !a.Sent.Before(t.lastAny) {
-		t.run = 0
+	switch {
+	case plain:
+		t.elsewhere = nil
+	case elsewhere != nil:
+		t.elsewhere = elsewhere
 	}
-	t.classes.heal(a)
-	t.forget(a.At)
-	if t.verdict != verdict.Rejected {
-		t.total, t.first = t.classes.sum()
-	}
-	if t.verdict == verdict.Nothing || t.verdict == verdict.Rejected && !t.classes.anyDead() {
-		t.verdict, t.good = verdict.Accepted, a
-		t.total, t.first = 0, time.Time{}
-	}
-}
-
-// forget drops the classes that nobody tries any more while others work.
-func (t *Tracker) forget(now time.Time) {
-	for k, c := range t.classes {
-		if t.goodAt.After(c.last) && now.Sub(c.last) >= forgetAfter {
-			delete(t.classes, k)
+	if t.Rejected() && !was && t.elsewhere == nil {
+		if a := t.lately.of(t.classes, t.first); a != nil && !a.Sent.Before(t.first) {
+			t.elsewhere = a
 		}
 	}
 }

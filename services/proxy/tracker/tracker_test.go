@@ -14,19 +14,26 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// life is a tracker with a clock and a source that always confirms.
+// life is a tracker with a clock, a source that always confirms, and an upstream
+// that says the same to every question.
 type life struct {
 	*tracker.Tracker
-	t   require.TestingT
-	now time.Time
-	gen uint64
-	out []tracker.Fact
+	t     require.TestingT
+	now   time.Time
+	gen   uint64
+	out   []tracker.Fact
+	says  verdict.Kind
+	asked []time.Time
 }
 
 var day = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func newLife(t require.TestingT, after int) *life {
-	c := &life{Tracker: tracker.New(after), t: t, now: day, gen: 1}
+	return begin(t, tracker.Options{After: after})
+}
+
+func begin(t require.TestingT, o tracker.Options) *life {
+	c := &life{Tracker: tracker.New(o), t: t, now: day, gen: 1, says: verdict.Accepted}
 	c.load(1)
 	return c
 }
@@ -52,10 +59,28 @@ func (c *life) pass(d time.Duration) {
 		}
 		c.Tick(c.now)
 		c.take()
+		c.ask()
 		require.True(c.t, c.Next().IsZero() || c.Next().After(c.now), "nothing stays due")
 	}
 	c.now = end
 	c.Tick(c.now)
+	c.take()
+}
+
+// ask puts the question to the upstream, if it is due.
+func (c *life) ask() {
+	generation, ok := c.Ask(c.now)
+	if !ok {
+		return
+	}
+	c.asked = append(c.asked, c.now)
+	sent := c.now
+	c.now = c.now.Add(time.Millisecond)
+	own := tracker.Class{Method: "POST", Path: "/mcp", MCPMethod: "initialize", Own: true}
+	again := c.Answered(tracker.Answer{Generation: generation, Sent: sent, At: c.now, Verdict: c.says, Class: own, Response: events.Response{Status: 499}})
+	if again {
+		c.Confirm(c.now, c.now, c.gen)
+	}
 	c.take()
 }
 
@@ -64,8 +89,14 @@ func class(rpc string) tracker.Class {
 }
 
 func (c *life) answer(v verdict.Kind, rpc string) (reread bool) {
+	return c.observe(tracker.Answer{Verdict: v, Class: class(rpc), Strong: true})
+}
+
+// observe is an answer a millisecond later, to a request sent then.
+func (c *life) observe(a tracker.Answer) (reread bool) {
 	c.now = c.now.Add(time.Millisecond)
-	again := c.Observe(tracker.Answer{Generation: c.gen, Sent: c.now, At: c.now, Verdict: v, Class: class(rpc), Response: events.Response{Status: 401}})
+	a.Generation, a.Sent, a.At, a.Response = c.gen, c.now, c.now, events.Response{Status: 401}
+	again := c.Observe(a)
 	c.take()
 	return again
 }
@@ -75,7 +106,7 @@ func (c *life) accept(rpc string) { c.answer(verdict.Accepted, rpc) }
 // reject is a rejection that the source confirms.
 func (c *life) reject(rpc string) {
 	c.answer(verdict.Rejected, rpc)
-	c.Confirm(c.now, c.gen)
+	c.Confirm(c.now, c.now, c.gen)
 	c.take()
 }
 
@@ -111,7 +142,7 @@ func TestARejectionIsNotBelievedUntilTheSourceWasReadAgain(t *testing.T) {
 	require.True(t, c.answer(verdict.Rejected, "a"))
 	c.said("loaded")
 	c.load(2)
-	c.Confirm(c.now, 1)
+	c.Confirm(c.now, c.now, 1)
 	c.take()
 	require.False(t, c.Rejected())
 	c.pass(2 * time.Second)
@@ -126,7 +157,7 @@ func TestAnswersToAnOlderCredentialSayNothing(t *testing.T) {
 	for _, v := range []verdict.Kind{verdict.Rejected, verdict.Accepted, verdict.Forbidden} {
 		require.False(t, c.Observe(tracker.Answer{Generation: 1, Sent: c.now, At: c.now, Verdict: v, Class: class("a")}))
 	}
-	c.Confirm(c.now, 1)
+	c.Confirm(c.now, c.now, 1)
 	c.pass(2 * time.Second)
 	c.said("loaded", "authorized", "loaded")
 }
@@ -170,9 +201,11 @@ func TestASuccessHealsItsOwnClassOnly(t *testing.T) {
 	c.pass(2 * time.Second)
 	c.accept("tools/list")
 	c.pass(2 * time.Second)
-	c.said("loaded", "authorized", "unauthorized")
+	require.True(t, c.Rejected())
+	c.said("loaded", "authorized", "unauthorized", "unauthorized")
+	require.Equal(t, "tools/list", c.last().Observation.AcceptedElsewhere.Request.MCPMethod)
 	c.accept("tools/call")
-	c.said("loaded", "authorized", "unauthorized", "authorized")
+	c.said("loaded", "authorized", "unauthorized", "unauthorized", "authorized")
 }
 
 func TestWhatDiedTogetherHealsTogether(t *testing.T) {
@@ -188,7 +221,10 @@ func TestWhatDiedTogetherHealsTogether(t *testing.T) {
 	c.reject("resources/list") // but it still is dead
 	c.pass(2 * time.Second)
 	c.accept("tools/call")
-	c.said("loaded", "authorized", "unauthorized", "authorized", "unauthorized")
+	c.pass(2 * time.Second)
+	require.True(t, c.Rejected())
+	c.said("loaded", "authorized", "unauthorized", "authorized", "unauthorized", "unauthorized")
+	require.Equal(t, "tools/call", c.last().Observation.AcceptedElsewhere.Request.MCPMethod)
 }
 
 func TestAnAnswerToARequestFromBeforeARejectionHealsNothing(t *testing.T) {
@@ -239,7 +275,7 @@ func TestABadStateIsSaidAgain(t *testing.T) {
 	require.Zero(t, c.last().Behind, "no request led to it")
 	require.Equal(t, int64(2), c.last().Observation.Rejections)
 
-	m := &life{Tracker: tracker.New(1), t: t, now: day}
+	m := &life{Tracker: tracker.New(tracker.Options{After: 1}), t: t, now: day}
 	m.Load(m.now, tracker.Credential{Problem: "empty", Detail: "it is empty"})
 	m.take()
 	m.pass(6 * time.Minute)
@@ -320,7 +356,7 @@ func TestTheLastWordIsTrueAfterAnyHistory(t *testing.T) {
 				pending = c.answer(verdict.Rejected, rpc) || pending
 			case 4:
 				if pending {
-					c.Confirm(c.now, c.gen)
+					c.Confirm(c.now, c.now, c.gen)
 					c.take()
 					pending = false
 				}
@@ -331,7 +367,7 @@ func TestTheLastWordIsTrueAfterAnyHistory(t *testing.T) {
 				c.pass(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			}
 		}
-		c.Confirm(c.now, c.gen)
+		c.Confirm(c.now, c.now, c.gen)
 		c.pass(2 * time.Second)
 		want := "auth.loaded"
 		if c.Rejected() {

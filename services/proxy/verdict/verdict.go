@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/authwatch/authwatch/events"
@@ -31,6 +32,7 @@ type Answer struct {
 // Verdict is the judgement on one answer.
 type Verdict struct {
 	Kind      Kind
+	Strong    bool       // of Rejected: the answer names the token, and nothing else
 	Reason    string     // of Rejected and Forbidden: see [events.Challenge.Reason]
 	Challenge *Challenge // that decided; nil where none did
 	Scopes    []string   // that are missing (Forbidden), where the upstream names them
@@ -66,6 +68,7 @@ func judge(a *Answer) (Verdict, *row) {
 		if v.Kind == Rejected || v.Kind == Forbidden {
 			v.Challenge, v.Reason = c, c.Event().Reason()
 		}
+		v.Strong = v.Kind == Rejected && says == invalidToken && !(a.Status == http.StatusForbidden && c.Get("scope") != "")
 		if v.Kind == Forbidden {
 			v.Scopes = strings.Fields(events.CleanText(c.Get("scope"), 1000))
 		}

@@ -1,0 +1,93 @@
+package tracker
+
+import "strings"
+
+const (
+	// maxValues is how many values of one place in a path are told apart.
+	maxValues = 16
+	// maxPlaces bounds the memory: paths come from clients.
+	maxPlaces = 256
+)
+
+// placeholder stands for any value. No segment of a path can be equal to it.
+const placeholder = "/"
+
+// shapes learns which segments of paths are identifiers.
+type shapes struct {
+	places map[string]map[string]bool // what precedes a segment → its values; nil: any
+}
+
+// of returns path with each identifier replaced. wider: a place has just got too
+// many values, so that paths that had different shapes have one now.
+func (s *shapes) of(path string) (shape string, wider bool) {
+	var b strings.Builder
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		b.WriteByte('/')
+		place := b.String()
+		any, now := s.any(place, segment)
+		wider = wider || now
+		if any {
+			segment = placeholder
+		}
+		b.WriteString(segment)
+	}
+	return b.String(), wider
+}
+
+// any reports whether segment is one of many values that its place has; now:
+// since this one.
+func (s *shapes) any(place, segment string) (any, now bool) {
+	if segment == "" {
+		return false, false
+	}
+	if isIdentifier(segment) {
+		return true, false
+	}
+	values, known := s.places[place]
+	switch {
+	case known && values == nil:
+		return true, false
+	case values[segment]:
+		return false, false
+	case len(values) >= maxValues:
+		s.places[place] = nil
+		return true, true
+	case !known && len(s.places) >= maxPlaces:
+		return false, false
+	case !known:
+		if s.places == nil {
+			s.places = map[string]map[string]bool{}
+		}
+		values = map[string]bool{}
+		s.places[place] = values
+	}
+	values[segment] = true
+	return false, false
+}
+
+// isIdentifier recognises numbers, UUIDs, and long hexadecimal or base64-like
+// values.
+func isIdentifier(segment string) bool {
+	digits, hex, letters := 0, 0, 0
+	for _, c := range []byte(segment) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
+			hex++
+		case c >= 'g' && c <= 'z', c >= 'G' && c <= 'Z':
+			letters++
+		case c == '-' || c == '_' || c == '=' || c == '.' || c == '~':
+		default:
+			return false
+		}
+	}
+	n := len(segment)
+	switch {
+	case digits == n:
+		return true
+	case letters == 0 && digits+hex >= 8 && digits > 0:
+		return true
+	}
+	return n >= 16 && digits >= 3 && hex+letters >= 3
+}
