@@ -178,7 +178,7 @@ func (x *exchange) opened(resp *http.Response) {
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	a := verdict.Answer{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
 	if resp.StatusCode >= 400 {
-		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Token)
+		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())
 	}
 	return verdict.Judge(a)
 }

@@ -49,6 +49,9 @@ func (f *Filter) Text(text string) string {
 		return text
 	}
 	f.index.Do(f.build)
+	if len(text) < run && len(f.short) == 0 {
+		return text
+	}
 	found := &spans{}
 	budget := 16*len(text) + 4096
 	queue := []*view{whole(text)}

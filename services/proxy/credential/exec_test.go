@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,18 +116,21 @@ func alive(pid int) bool {
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
 
-func TestTheComplaintsOfAHelperAreMasked(t *testing.T) {
+func TestOfTheComplaintsOfAHelperOnlyTheFirstLineIsToldWithoutItsLongWords(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"not logged in": "not logged in",
+		"not logged in":                                                       "not logged in",
+		"not logged in\ntoken abc":                                            "not logged in",
 		"token ghp_16C7e42F292c6912E7710c838347A":                             "token <redacted>",
+		"token abcdefghijklmnopqrstuvwxyz was refused":                        "token <redacted> was refused",
 		`{"access_token":"eyJhbGciOiJIUzI1NiJ9.eyJ1IjoxfQ.c2lnbmF0dXJl"}`:     `{"access_token":"<redacted>"}`,
-		"Get https://vault.example/secret: permission denied":                 "Get https://vault.example/secret: permission denied",
+		"Get https://vault.example/secret: permission denied":                 "Get https:<redacted>: permission denied",
 		"AADSTS700082: expired. Trace ID: 11111111-2222-3333-4444-5555555555": "AADSTS700082: expired. Trace ID: <redacted>",
 		"password=hunter2hunter2hunter2, user=x":                              "<redacted>, user=x",
-		"":                                                                    "",
 		"ünïcödé 12345678901234567890":                                        "ünïcödé <redacted>",
 	} {
-		require.Equal(t, want, mask(in))
+		s := newSource(nil, kind{}, time.Time{}, Options{})
+		f := (&helper{}).failed(errors.New("x"), in)
+		require.Equal(t, "it failed: "+want, s.explain(f))
 	}
 }

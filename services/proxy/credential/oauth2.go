@@ -15,6 +15,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
+	"github.com/authwatch/authwatch/services/internal/redact"
 )
 
 // endpoint fetches tokens from an OAuth2 token endpoint.
@@ -104,7 +105,7 @@ func (e *endpoint) fetch(ctx context.Context) (reading, *failure) {
 	token, err := e.post(ctx, c)
 	if err != nil {
 		bad := classify(err, time.Now())
-		bad.said = redact(bad.said, secret, refresh)
+		bad.said = redact.New(secret, refresh).Text(bad.said)
 		return reading{}, bad
 	}
 	if next := config.Secret(token.RefreshToken); e.config.refreshes() && next != "" && next != refresh {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/redact"
 )
 
 // Snapshot is the credential at one moment. It is never changed after it was
@@ -29,6 +30,16 @@ type Snapshot struct {
 	Stale string
 
 	authorization string
+	secrets       *redact.Filter
+}
+
+// Secrets are what has to be taken out of text that the other side wrote: the
+// token, and those that the source had before.
+func (s *Snapshot) Secrets() *redact.Filter {
+	if s.secrets == nil {
+		return redact.New(s.Token) // a literal, not from a Source
+	}
+	return s.secrets
 }
 
 // Usable reports whether there is a token to attach.

@@ -95,7 +95,7 @@ func (s *Source) Reread(ctx context.Context) *Snapshot {
 func (s *Source) Redact(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return redact(text, s.state.seen...)
+	return s.state.secrets.Text(text)
 }
 
 // Run keeps the credential current until ctx ends.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/redact"
 )
 
 // remembered is how many values are known for redaction.
@@ -16,6 +17,7 @@ type state struct {
 	last       *Snapshot // the latest with a token; nil: there was none
 	generation uint64
 	seen       []config.Secret // newest last
+	secrets    *redact.Filter  // for what was seen
 
 	asked    time.Time // when the last read ended
 	failed   *failure  // how it ended; nil: with a token
@@ -50,7 +52,9 @@ func (s *Source) adopt(r reading, now time.Time) (next *Snapshot, news bool) {
 		news = true
 		st.seen = append(slices.Clone(st.seen), next.Token)
 		st.seen = st.seen[max(len(st.seen)-remembered, 0):]
+		st.secrets = redact.New(st.seen...)
 	}
+	next.secrets = st.secrets
 	if news || !st.alarm.expires.Equal(expires) {
 		st.alarm = alarm{expires: expires, life: s.life(issued, expires, now)}
 		st.refused = false

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/redact"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -89,7 +90,7 @@ func (p *asker) send(ctx context.Context, method, rpc, body string, header http.
 	a.Status = resp.StatusCode
 	a.Verdict = verdict.Judge(verdict.Answer{
 		Method: method, Status: resp.StatusCode,
-		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), p.token),
+		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), redact.New(p.token)),
 	})
 	return a, resp.Header.Get("Mcp-Session-Id")
 }

@@ -3,7 +3,7 @@ package verdict
 import (
 	"strings"
 
-	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/redact"
 )
 
 // What is read of all fields of one answer together; servers send one challenge
@@ -14,30 +14,55 @@ const (
 	maxParams     = 32
 )
 
-const redacted = "<redacted>"
+// maxLine is how much of one field is parsed. It is more than what is kept, so
+// that a secret is whole when it is looked for.
+const maxLine = 4 * maxBytes
 
 // ParseChallenges reads the values of all WWW-Authenticate fields of an answer
 // (RFC 9110 section 11). It never fails: what cannot be understood is left out,
 // the rest is kept, and an unterminated quote ends with its line.
 //
-// Some servers repeat the token that they refuse; secrets are taken out before
-// anything is looked at, so nothing that is made of the answer holds one.
-func ParseChallenges(header []string, secrets ...config.Secret) []Challenge {
+// Some servers repeat the token that they refuse. Secrets are taken out once
+// quotes and escapes are undone and before anything is cut, so nothing that is
+// made of the answer holds one.
+func ParseChallenges(header []string, secrets *redact.Filter) []Challenge {
 	var found []Challenge
 	left := maxBytes
 	for _, line := range header {
-		for _, s := range secrets {
-			if s != "" {
-				line = strings.ReplaceAll(line, s.Reveal(), redacted)
-			}
+		if left <= 0 {
+			break
 		}
-		line = line[:min(len(line), left)]
-		left -= len(line)
-		p := parser{line: line, room: maxChallenges - len(found)}
+		p := parser{line: line[:min(len(line), maxLine)], room: maxChallenges - len(found)}
 		p.parse()
-		found = append(found, p.found...)
+		for _, c := range p.found {
+			c.redact(secrets)
+			left -= c.cut(left)
+			found = append(found, c)
+		}
 	}
 	return found
+}
+
+func (c *Challenge) redact(secrets *redact.Filter) {
+	c.Scheme, c.Token68 = secrets.Text(c.Scheme), secrets.Text(c.Token68)
+	for i := range c.Params {
+		p := &c.Params[i]
+		p.Name, p.Value = secrets.Text(p.Name), secrets.Text(p.Value)
+	}
+}
+
+// cut shortens c to about most bytes and returns how many it has.
+func (c *Challenge) cut(most int) (size int) {
+	short := func(text string) string {
+		text = text[:max(min(len(text), most-size), 0)]
+		size += len(text)
+		return text
+	}
+	c.Token68 = short(c.Token68)
+	for i := range c.Params {
+		c.Params[i].Value = short(c.Params[i].Value)
+	}
+	return size + len(c.Scheme)
 }
 
 type parser struct {

@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/authwatch/authwatch/services/internal/redact"
+	"github.com/authwatch/authwatch/services/internal/redact/redacttest"
 )
 
 func TestChallengesAreParsedAsRFC9110AsksAndForgivinglyBeyond(t *testing.T) {
@@ -77,29 +80,29 @@ func TestChallengesAreParsedAsRFC9110AsksAndForgivinglyBeyond(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, c.want, ParseChallenges(c.header))
+			require.Equal(t, c.want, ParseChallenges(c.header, nil))
 		})
 	}
 }
 
 func TestWhatIsReadOfChallengesIsBounded(t *testing.T) {
 	t.Parallel()
-	require.Len(t, ParseChallenges([]string{strings.Repeat("Bearer realm=x, ", 1000)}), maxChallenges)
+	require.Len(t, ParseChallenges([]string{strings.Repeat("Bearer realm=x, ", 1000)}, nil), maxChallenges)
 	many := make([]string, 1000)
 	for i := range many {
 		many[i] = fmt.Sprintf("S%d realm=x", i)
 	}
-	require.Len(t, ParseChallenges(many), maxChallenges)
-	one := ParseChallenges([]string{"Bearer " + strings.Repeat("a=b,", 1000)})
+	require.Len(t, ParseChallenges(many, nil), maxChallenges)
+	one := ParseChallenges([]string{"Bearer " + strings.Repeat("a=b,", 1000)}, nil)
 	require.Len(t, one, 1)
 	require.Len(t, one[0].Params, maxParams)
-	long := ParseChallenges([]string{`Bearer realm="` + strings.Repeat("x", 1<<20)})
+	long := ParseChallenges([]string{`Bearer realm="` + strings.Repeat("x", 1<<20)}, nil)
 	require.LessOrEqual(t, len(long[0].Get("realm")), maxBytes)
 }
 
 func TestAChallengeInAnEventIsPrintableAndBounded(t *testing.T) {
 	t.Parallel()
-	c := ParseChallenges([]string{"Bearer error=\"a\x01b\xff\", error_description=\"" + strings.Repeat("long ", 500) + `", scope="r w", realm="x", resource_metadata="https://x.example"`})
+	c := ParseChallenges([]string{"Bearer error=\"a\x01b\xff\", error_description=\"" + strings.Repeat("long ", 500) + `", scope="r w", realm="x", resource_metadata="https://x.example"`}, nil)
 	require.Len(t, c, 1)
 	e := c[0].Event()
 	require.Equal(t, "Bearer", e.Scheme)
@@ -113,6 +116,7 @@ func TestAChallengeInAnEventIsPrintableAndBounded(t *testing.T) {
 func TestATokenThatTheServerRepeatsIsNowhereInTheVerdict(t *testing.T) {
 	t.Parallel()
 	const token = "canary-abc.def"
+	secrets := redact.New(token)
 	long := strings.Repeat("x", maxBytes-len(`Bearer realm="`)-3)
 	for _, field := range []string{
 		`Bearer error="invalid_token", error_description="Token canary-abc.def has expired", realm="canary-abc.def"`,
@@ -123,8 +127,9 @@ func TestATokenThatTheServerRepeatsIsNowhereInTheVerdict(t *testing.T) {
 		`Bearer canary-abc.def="x"`,
 		`Bearer realm="` + long + token + `"`, // would be cut in two
 		`Bearer error="insufficient_scope", scope="a canary-abc.def b"`,
+		`Bearer error="invalid_token", error_description="bad token \c\a\n\a\r\y\-\a\b\c\.\d\e\f"`,
 	} {
-		all := ParseChallenges([]string{field}, token)
+		all := ParseChallenges([]string{field}, secrets)
 		v := Judge(Answer{Method: "POST", Status: 401, Challenges: all})
 		text := fmt.Sprintf("%+v %+v", all, v)
 		if v.Challenge != nil {
@@ -133,8 +138,29 @@ func TestATokenThatTheServerRepeatsIsNowhereInTheVerdict(t *testing.T) {
 		require.NotContains(t, text, "canary", field)
 		require.NotContains(t, text, "can", field)
 	}
-	kept := ParseChallenges([]string{`Bearer error="invalid_token", error_description="Token canary-abc.def has expired"`}, "", token)
+	kept := ParseChallenges([]string{`Bearer error="invalid_token", error_description="Token canary-abc.def has expired"`}, secrets)
 	require.Equal(t, "Token <redacted> has expired", kept[0].Event().ErrorDescription)
+}
+
+func TestATokenInAChallengeIsFoundHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	const token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+	secrets := redact.New(token)
+	escape := strings.NewReplacer("\\", "\\\\", `"`, `\"`)
+	for _, e := range redacttest.Encodings() {
+		for _, name := range []string{"error", "error_description", "realm", "scope", "resource_metadata"} {
+			written := escape.Replace(e.Encode(token))
+			for _, field := range []string{`Bearer %s="bad token %s"`, `Bearer %s="%s"`} {
+				field = fmt.Sprintf(field, name, written)
+				all := ParseChallenges([]string{field}, secrets)
+				text := fmt.Sprintf("%+v", all)
+				if len(all) > 0 {
+					text += fmt.Sprintf(" %+v %s", *all[0].Event(), all[0].Event().Reason())
+				}
+				redacttest.RequireNone(t, text, token, e.Name+": "+field)
+			}
+		}
+	}
 }
 
 func FuzzParseChallenges(f *testing.F) {
@@ -144,7 +170,7 @@ func FuzzParseChallenges(f *testing.F) {
 		f.Add(s, "Basic realm=x")
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
-		all := ParseChallenges([]string{first, second})
+		all := ParseChallenges([]string{first, second}, nil)
 		require.LessOrEqual(t, len(all), maxChallenges)
 		for i := range all {
 			c := &all[i]

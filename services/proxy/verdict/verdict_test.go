@@ -34,7 +34,7 @@ func vectors(t *testing.T) []vector {
 }
 
 func (v *vector) answer() *Answer {
-	return &Answer{Method: v.Method, Discovery: v.Discovery, Status: v.Status, Challenges: ParseChallenges(v.WWWAuthenticate)}
+	return &Answer{Method: v.Method, Discovery: v.Discovery, Status: v.Status, Challenges: ParseChallenges(v.WWWAuthenticate, nil)}
 }
 
 func TestEachGoldenAnswerGetsItsVerdict(t *testing.T) {
@@ -84,7 +84,7 @@ func TestEveryRowOfTheTableIsCoveredByAGoldenAnswer(t *testing.T) {
 
 func TestNoStatusBut401AndInvalidTokenRejects(t *testing.T) {
 	t.Parallel()
-	invalid := ParseChallenges([]string{`Bearer error="invalid_token"`})
+	invalid := ParseChallenges([]string{`Bearer error="invalid_token"`}, nil)
 	for status := range 1000 {
 		bare := Judge(Answer{Method: "POST", Status: status}).Kind
 		require.Equal(t, status == 401, bare == Rejected, status)
