@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
 // A relation of an observation's credential to the recorded one.
@@ -123,8 +124,8 @@ func skew(r events.Record, o Observation) time.Duration {
 func setBack(said events.Observer, o Observation) bool { return o.Time.Before(said.Time) }
 
 // late is how far an event's delay may be from its source's usual one before it
-// is looked up. It is half of the stream's deduplication window.
-const late = time.Minute
+// is looked up: a repetition that the stream did not drop is later by more.
+const late = bus.DedupWindow / 2
 
 // Doubtful reports whether o may be a repetition of an event that stands earlier
 // in the stream, so that the stream has to be searched for it before o.Repeated

@@ -85,7 +85,7 @@ func drawSkew(t *rapid.T) time.Duration {
 }
 
 func drawPause(t *rapid.T) time.Duration {
-	return time.Duration(rapid.SampledFrom([]int{1, 1, 20, 1000, 30_000, 150_000, 3_600_000}).Draw(t, "pause")) * time.Millisecond
+	return time.Duration(rapid.SampledFrom([]int{1, 1, 20, 1000, 30_000, 150_000, 620_000, 3_600_000}).Draw(t, "pause")) * time.Millisecond
 }
 
 // plainHistory applies the distinct events of a workload in order.

@@ -31,8 +31,6 @@ type tape struct {
 	behind    func() int  // how many messages a read is behind
 }
 
-const window = 2 * time.Minute // of the stream's deduplication
-
 func newTape(now time.Time) *tape {
 	return &tape{
 		now: now, ids: make(map[string]time.Time),
@@ -84,7 +82,7 @@ func (tp *tape) Write(_ context.Context, e event.Event, filter string, last uint
 	if tp.refused() {
 		return 0, errAmbiguous
 	}
-	if at, ok := tp.ids[e.ID()]; ok && tp.now.Sub(at) < window {
+	if at, ok := tp.ids[e.ID()]; ok && tp.now.Sub(at) < bus.DedupWindow {
 		return 0, bus.ErrConflict // as the bus says of an event that is stored already
 	}
 	var latest uint64

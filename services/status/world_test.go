@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
 // world is one workload as it really is, and two proxies that see it: a token
@@ -130,7 +131,7 @@ func (w *world) repeat(t *rapid.T, p *proxy, tp *tape) {
 		return
 	}
 	i := rapid.IntRange(0, len(p.told)-1).Draw(t, "which")
-	if tp.now.Sub(p.told[i].at) < window {
+	if tp.now.Sub(p.told[i].at) < bus.DedupWindow {
 		return
 	}
 	p.told[i].at = tp.now

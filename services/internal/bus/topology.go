@@ -37,6 +37,10 @@ const (
 	// LeaseTTL is how long a key in the bucket LEASES lives without a write.
 	LeaseTTL = 30 * time.Second
 
+	// DedupWindow is how long a stream knows the id of an event, and drops the
+	// event when it comes again.
+	DedupWindow = 10 * time.Minute
+
 	ackWait = 30 * time.Second
 	// maxAckPending bounds what one consumer has in hand, and so its memory.
 	maxAckPending = 2048
@@ -53,7 +57,7 @@ func streams(replicas int) []jetstream.StreamConfig {
 			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1,
 			MaxMsgSize: maxEvent + maxHeader, AllowDirect: true, DenyDelete: true, DenyPurge: true,
-			Duplicates: 10 * time.Minute, Metadata: metadata(),
+			Duplicates: DedupWindow, Metadata: metadata(),
 		}
 	}
 	auth := base(StreamAuth, "what the proxies observed of credentials", "auth.>")
