@@ -45,10 +45,10 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 		var why struct {
 			Workload    events.Record
 			Transitions []events.Record
-			Deliveries  []events.Receipt
+			Receipts    []events.Receipt
 		}
 		require.NoError(t, json.Unmarshal([]byte(ask(0, "why", "github", "-o", "json")), &why))
-		return len(why.Deliveries) == 1 && len(why.Transitions) == 3
+		return len(why.Receipts) == 1 && len(why.Transitions) == 3
 	})
 	why := ask(0, "why", "github")
 	require.Regexp(t, `(?s)Evidence.*HTTP 401, Bearer invalid_token.*Timeline.*unauthenticated.*running.*Told.*ops +opened +delivered`, why)

@@ -67,7 +67,7 @@ func (a *App) Run(ctx context.Context) error {
 		return a.cfg.locate("tracing", err)
 	}
 
-	s, err := status.New(status.Options{Config: a.cfg.Status, DataDir: a.cfg.DataDir, Bus: b, Log: a.log.With("component", "status"), Metrics: a.registry, Trace: tracer})
+	s, err := status.New(status.Options{Config: a.cfg.Status, Bus: b, Log: a.log.With("component", "status"), Metrics: a.registry, Trace: tracer})
 	if err != nil {
 		return err
 	}

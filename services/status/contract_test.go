@@ -84,9 +84,9 @@ func TestServerAnswersAsItsDocumentSays(t *testing.T) {
 		{"/api/v1/workloads/{name}/history", "/api/v1/workloads/github/history", "200"},
 		{"/api/v1/workloads/{name}/history", "/api/v1/workloads/github/history?limit=0", "400"},
 		{"/api/v1/workloads/{name}/history", "/api/v1/workloads/nobody/history", "404"},
-		{"/api/v1/workloads/{name}/deliveries", "/api/v1/workloads/github/deliveries", "200"},
-		{"/api/v1/workloads/{name}/deliveries", "/api/v1/workloads/github/deliveries?limit=x", "400"},
-		{"/api/v1/workloads/{name}/deliveries", "/api/v1/workloads/nobody/deliveries", "404"},
+		{"/api/v1/workloads/{name}/receipts", "/api/v1/workloads/github/receipts", "200"},
+		{"/api/v1/workloads/{name}/receipts", "/api/v1/workloads/github/receipts?limit=x", "400"},
+		{"/api/v1/workloads/{name}/receipts", "/api/v1/workloads/nobody/receipts", "404"},
 	} {
 		code, header, body := s.get(t, c.url)
 		require.Equal(t, c.status, strconv.Itoa(code), "%s: %s", c.url, body)

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/status/api"
 )
 
 // statuses are the values of the status label: a closed set, so that a record of
@@ -85,7 +86,7 @@ func (i *inflight) oldest(now time.Time) time.Duration {
 }
 
 // workloadMetrics collects what is known of every workload at scrape time.
-type workloadMetrics struct{ service *Service }
+type workloadMetrics func() []api.Workload
 
 var (
 	workloadStatus = prometheus.NewDesc("authwatch_workload_status",
@@ -106,7 +107,7 @@ func (m workloadMetrics) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, w := range m.service.Workloads() {
+	for _, w := range m() {
 		has := w.Status
 		if _, known := table[has]; !known {
 			has = unk

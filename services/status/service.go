@@ -28,19 +28,12 @@ import (
 //go:embed openapi.yaml
 var openapi []byte
 
-const (
-	// workers handle observations of different workloads at once.
-	workers = 32
-	// retry is the pause before something is tried again that needs the broker.
-	retry = time.Second
-	// complain is how often the same reason for it is logged.
-	complain = 5 * time.Minute
-)
+// workers handle observations of different workloads at once.
+const workers = 32
 
 // Options are what a Service is made of.
 type Options struct {
 	Config  Config
-	DataDir string // not used: what is known is in the STATUS stream
 	Bus     *bus.Bus
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: none
@@ -56,10 +49,9 @@ type Service struct {
 	view     *view
 	proxies  *proxies
 	recorder *recorder
-	feed     *api.Feed
+	reader   *reader
+	retry    retrier
 	handler  http.Handler
-
-	hydrated atomic.Bool
 	addr     atomic.Value // string
 }
 
@@ -73,13 +65,15 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		cfg: o.Config, bus: o.Bus, log: o.Log,
-		metrics: newMetrics(o.Metrics), view: newView(), proxies: newProxies(o.Log), feed: api.NewFeed(),
+		metrics: newMetrics(o.Metrics), view: newView(), proxies: newProxies(o.Log), retry: retrier{o.Log},
 	}
 	if o.Metrics != nil {
-		o.Metrics.MustRegister(workloadMetrics{s})
+		o.Metrics.MustRegister(workloadMetrics(s.Workloads))
 	}
+	feed := api.NewFeed()
+	s.reader = &reader{bus: o.Bus, view: s.view, feed: feed, retry: s.retry, log: o.Log}
 	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics, o.Trace)
-	front := api.New(s, o.Bus, s.feed, openapi)
+	front := api.New(s, o.Bus, feed, openapi)
 	pages, err := page.New(s, front, o.Bus.Ready)
 	if err != nil {
 		return nil, err
@@ -107,7 +101,7 @@ func (s *Service) Addr() string {
 // Ready is an error until the records were read from the stream. Whether the
 // broker takes writes is for the bus to say.
 func (s *Service) Ready() error {
-	if !s.hydrated.Load() {
+	if !s.reader.hydrated.Load() {
 		return errors.New("the records have not been read from the STATUS stream yet")
 	}
 	return nil
@@ -155,14 +149,14 @@ func (s *Service) Run(ctx context.Context) error {
 	s.log.Info("status is served", "addr", listener.Addr().String())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.serve(ctx, listener) })
-	group.Go(func() error { return s.again(ctx, "watch leases", s.watchLeases) })
+	group.Go(func() error { return s.retry.again(ctx, "watch leases", s.watchLeases) })
 	group.Go(func() error {
-		last, done := s.hydrate(ctx)
+		last, done := s.reader.hydrate(ctx)
 		if !done {
 			return nil
 		}
-		group.Go(func() error { return s.follow(ctx, last) })
-		return s.again(ctx, "consume observations", s.consume)
+		group.Go(func() error { return s.reader.follow(ctx, last) })
+		return s.retry.again(ctx, "consume observations", s.consume)
 	})
 	return group.Wait()
 }
@@ -212,49 +206,4 @@ func (s *Service) consume(ctx context.Context) error {
 
 func (s *Service) watchLeases(ctx context.Context) error {
 	return s.bus.Bucket(bus.BucketLeases).Watch(ctx, presence.Keys, s.proxies.take)
-}
-
-// again runs fn until ctx ends, after every end once more.
-func (s *Service) again(ctx context.Context, what string, fn func(context.Context) error) error {
-	pause := s.pauses(what)
-	for pause(ctx, fn(ctx)) {
-	}
-	return nil
-}
-
-// until runs fn until it succeeds; false: ctx ended first.
-func (s *Service) until(ctx context.Context, what string, fn func(context.Context) error) bool {
-	pause := s.pauses(what)
-	for {
-		err := fn(ctx)
-		if err == nil {
-			return true
-		}
-		if !pause(ctx, err) {
-			return false
-		}
-	}
-}
-
-// pauses returns what waits before something that failed is tried again, and is
-// false when ctx ended. It logs a reason when it is another than before, and
-// the same one again after a while.
-func (s *Service) pauses(what string) func(ctx context.Context, err error) bool {
-	var reason string
-	var logged time.Time
-	return func(ctx context.Context, err error) bool {
-		if ctx.Err() != nil {
-			return false
-		}
-		if text := fmt.Sprint(err); text != reason || time.Since(logged) >= complain {
-			reason, logged = text, time.Now()
-			s.log.Warn("will be tried again", "what", what, "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(retry):
-			return true
-		}
-	}
 }

@@ -35,7 +35,7 @@ func newClient(base string) (*client, error) {
 type (
 	workloadList   struct{ Workloads []api.Workload }
 	transitionList struct{ Transitions []events.Record }
-	deliveryList   struct{ Deliveries []api.Delivery }
+	receiptList    struct{ Receipts []api.Receipt }
 )
 
 // fetch asks for /api/v1/ and the segments. It returns the answer as it came

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const answer = `{"workload":"a","status":"running","served_by":1,"transitions":[],"deliveries":[]}`
+const answer = `{"workload":"a","status":"running","served_by":1,"transitions":[],"receipts":[]}`
 
 func TestWhatTheAPISaysIsShownAlsoWhenTheBusIsOutOfReach(t *testing.T) {
 	t.Parallel()

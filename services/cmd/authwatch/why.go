@@ -40,7 +40,7 @@ next and what that message waits for.`,
 		if err != nil {
 			return err
 		}
-		told, rawTold, err := fetch[deliveryList](c.Context(), ask, "workloads", args[0], "deliveries")
+		told, rawTold, err := fetch[receiptList](c.Context(), ask, "workloads", args[0], "receipts")
 		if err != nil {
 			return err
 		}
@@ -55,14 +55,14 @@ next and what that message waits for.`,
 		printWorkload(p, w, time.Now())
 		printEvidence(p, w.Evidence)
 		printTimeline(p, past.Transitions)
-		printDeliveries(p, told.Deliveries)
+		printReceipts(p, told.Receipts)
 		printWaiting(p, waits)
 		return nil
 	}
 	return c
 }
 
-// printMerged prints {"workload": record, "transitions": […], "deliveries": […]}.
+// printMerged prints {"workload": record, "transitions": […], "receipts": […]}.
 func printMerged(p *terminal.Printer, record json.RawMessage, lists ...json.RawMessage) error {
 	merged := map[string]json.RawMessage{"workload": record}
 	for _, list := range lists {
@@ -134,7 +134,7 @@ func printTimeline(p *terminal.Printer, past []events.Record) {
 	p.Table(rows)
 }
 
-func printDeliveries(p *terminal.Printer, told []api.Delivery) {
+func printReceipts(p *terminal.Printer, told []api.Receipt) {
 	p.Line("\n%s", p.Bold("Told"))
 	if len(told) == 0 {
 		p.Line("  nobody yet")

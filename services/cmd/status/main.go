@@ -29,6 +29,6 @@ func (p *program) Section() service.Section {
 
 func (p *program) New(with service.Parts) (service.Service, error) {
 	return status.New(status.Options{
-		Config: p.Status, DataDir: p.DataDir, Bus: with.Bus, Log: with.Log, Metrics: with.Metrics, Trace: with.Trace,
+		Config: p.Status, Bus: with.Bus, Log: with.Log, Metrics: with.Metrics, Trace: with.Trace,
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 )
@@ -43,8 +45,8 @@ func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/workloads", a.ready(a.list))
 	mux.HandleFunc("GET /api/v1/workloads/{name}", a.ready(a.one))
-	mux.HandleFunc("GET /api/v1/workloads/{name}/history", a.ready(a.history))
-	mux.HandleFunc("GET /api/v1/workloads/{name}/deliveries", a.ready(a.deliveries))
+	mux.HandleFunc("GET /api/v1/workloads/{name}/history", past(a, "transitions", a.Transitions))
+	mux.HandleFunc("GET /api/v1/workloads/{name}/receipts", past(a, "receipts", a.Receipts))
 	mux.HandleFunc("GET /api/v1/events", a.ready(a.events))
 	mux.HandleFunc("GET /openapi.yaml", a.document)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -100,68 +102,48 @@ func (a *API) find(w http.ResponseWriter, r *http.Request) (Workload, bool) {
 	return one, ok
 }
 
-func (a *API) history(w http.ResponseWriter, r *http.Request) {
-	one, ok := a.find(w, r)
-	if !ok {
-		return
-	}
-	limit, err := limitOf(r)
-	if err != nil {
-		Problem(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	found, err := a.Transitions(r.Context(), one.Workload, limit)
-	if err != nil {
-		Problem(w, http.StatusServiceUnavailable, "the history cannot be read now: "+err.Error())
-		return
-	}
-	answer(w, r, map[string][]events.Record{"transitions": found})
-}
-
-func (a *API) deliveries(w http.ResponseWriter, r *http.Request) {
-	one, ok := a.find(w, r)
-	if !ok {
-		return
-	}
-	limit, err := limitOf(r)
-	if err != nil {
-		Problem(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	found, err := a.Deliveries(r.Context(), one.Workload, limit)
-	if err != nil {
-		Problem(w, http.StatusServiceUnavailable, "the receipts cannot be read now: "+err.Error())
-		return
-	}
-	answer(w, r, map[string][]Delivery{"deliveries": found})
+// past answers with what one workload left behind.
+func past[T any](a *API, what string, read func(ctx context.Context, workload string, limit int) ([]T, error)) http.HandlerFunc {
+	return a.ready(func(w http.ResponseWriter, r *http.Request) {
+		one, ok := a.find(w, r)
+		if !ok {
+			return
+		}
+		limit, err := limitOf(r)
+		if err != nil {
+			Problem(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		found, err := read(r.Context(), one.Workload, limit)
+		if err != nil {
+			Problem(w, http.StatusServiceUnavailable, "the "+what+" cannot be read now: "+err.Error())
+			return
+		}
+		answer(w, r, map[string][]T{what: found})
+	})
 }
 
 // Transitions are the records that a workload's changes of status left, newest
 // first.
 func (a *API) Transitions(ctx context.Context, workload string, limit int) ([]events.Record, error) {
-	messages, err := a.journal.History(ctx, bus.StreamStatus, events.TypeStatusChanged+"."+workload, limit)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return nil, err
-	}
-	found := make([]events.Record, 0, len(messages))
-	for _, m := range messages {
-		if r, err := events.ParseStatus(m.Event); err == nil {
-			found = append(found, r)
-		}
-	}
-	return found, nil
+	return history(ctx, a.journal, bus.StreamStatus, events.TypeStatusChanged+"."+workload, limit, events.ParseStatus)
 }
 
-// Deliveries are the receipts about a workload, newest first.
-func (a *API) Deliveries(ctx context.Context, workload string, limit int) ([]Delivery, error) {
-	messages, err := a.journal.History(ctx, bus.StreamAlert, "alert.*."+workload, limit)
+// Receipts are those about a workload, newest first.
+func (a *API) Receipts(ctx context.Context, workload string, limit int) ([]Receipt, error) {
+	return history(ctx, a.journal, bus.StreamAlert, "alert.*."+workload, limit, receiptOf)
+}
+
+// history reads the newest events of a subject. It leaves out what it cannot read.
+func history[T any](ctx context.Context, j Journal, stream, filter string, limit int, parse func(event.Event) (T, error)) ([]T, error) {
+	messages, err := j.History(ctx, stream, filter, limit)
 	if err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return nil, err
 	}
-	found := make([]Delivery, 0, len(messages))
+	found := make([]T, 0, len(messages))
 	for _, m := range messages {
-		if receipt, err := events.ParseReceipt(m.Event); err == nil {
-			found = append(found, Delivery{ID: m.Event.ID(), Type: m.Event.Type(), Time: m.Event.Time(), Receipt: receipt})
+		if one, err := parse(m.Event); err == nil {
+			found = append(found, one)
 		}
 	}
 	return found, nil

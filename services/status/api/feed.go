@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
@@ -11,6 +12,14 @@ type frame struct {
 	sequence uint64
 	typ      string
 	data     []byte // the CloudEvent, one line of JSON
+}
+
+func frameOf(m bus.Message) (frame, error) {
+	data, err := m.Event.MarshalJSON()
+	if err != nil {
+		return frame{}, fmt.Errorf("encode %s: %w", m.Event.ID(), err)
+	}
+	return frame{sequence: m.Sequence, typ: m.Event.Type(), data: data}, nil
 }
 
 // Feed hands the frames of the stream to everybody who listens, in order.

@@ -70,14 +70,6 @@ func (a *API) replay(ctx context.Context, out *eventStream, after uint64) error 
 	})
 }
 
-func frameOf(m bus.Message) (frame, error) {
-	data, err := m.Event.MarshalJSON()
-	if err != nil {
-		return frame{}, fmt.Errorf("encode %s: %w", m.Event.ID(), err)
-	}
-	return frame{sequence: m.Sequence, typ: m.Event.Type(), data: data}, nil
-}
-
 func lastEventID(r *http.Request) (after uint64, ok bool, err error) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {

@@ -10,16 +10,16 @@ import (
 	"github.com/authwatch/authwatch/services/status/api"
 )
 
-func (p *Page) functions() template.FuncMap {
+func functions(now func() time.Time, stale func() error) template.FuncMap {
 	return template.FuncMap{
 		"advice": advice,
-		"stale":  func() bool { return p.stale() != nil },
+		"stale":  func() bool { return stale() != nil },
 		"tone":   tone,
 		"glyph":  glyph,
 		"clock":  clock,
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"ago":    func(t time.Time) string { return ago(p.now().Sub(t)) },
-		"span":   func(t time.Time) string { return span(p.now().Sub(t)) },
+		"ago":    func(t time.Time) string { return ago(now().Sub(t)) },
+		"span":   func(t time.Time) string { return span(now().Sub(t)) },
 		"told":   told,
 		"proxy":  func(source string) string { return strings.TrimPrefix(source, "urn:authwatch:proxy:") },
 		"plural": func(n int, one, many string) string {
@@ -71,7 +71,7 @@ func ago(d time.Duration) string {
 }
 
 // told says in words what a receiver was told, or was not.
-func told(d api.Delivery) string {
+func told(d api.Receipt) string {
 	delivered := d.Type == events.TypeAlertDelivered
 	what, ok := map[string]string{
 		events.KindOpened: "of the incident", events.KindResolved: "of the recovery",

@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -122,11 +123,11 @@ func (l list) Tone() string {
 
 type detail struct {
 	view
-	Workload     api.Workload
-	Transitions  []events.Record
-	Deliveries   []api.Delivery
-	NoHistory    bool
-	NoDeliveries bool
+	Workload    api.Workload
+	Transitions []events.Record
+	Receipts    []api.Receipt
+	NoHistory   bool
+	NoReceipts  bool
 }
 
 // advice is a record's message without the workload's name before it, which the
@@ -151,4 +152,13 @@ func tone(s events.Status) string {
 		return "good"
 	}
 	return "none"
+}
+
+// matchName is a substring, or a pattern where it has a star.
+func matchName(pattern, name string) bool {
+	if !strings.Contains(pattern, "*") {
+		return strings.Contains(name, pattern)
+	}
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
 }

@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
@@ -33,7 +32,7 @@ type Reader interface {
 // Journal has what happened to one workload and who was told, newest first.
 type Journal interface {
 	Transitions(ctx context.Context, workload string, limit int) ([]events.Record, error)
-	Deliveries(ctx context.Context, workload string, limit int) ([]api.Delivery, error)
+	Receipts(ctx context.Context, workload string, limit int) ([]api.Receipt, error)
 }
 
 // Page serves HTML.
@@ -42,14 +41,13 @@ type Page struct {
 	journal   Journal
 	stale     func() error
 	templates *template.Template
-	now       func() time.Time
 }
 
 // New parses the templates. stale is an error while what is shown may be out of
 // date, because the broker does not answer.
 func New(r Reader, j Journal, stale func() error) (*Page, error) {
-	p := &Page{reader: r, journal: j, stale: stale, now: time.Now}
-	parsed, err := template.New("").Funcs(p.functions()).ParseFS(templates, "templates/*.html")
+	p := &Page{reader: r, journal: j, stale: stale}
+	parsed, err := template.New("").Funcs(functions(time.Now, stale)).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +102,8 @@ func (p *Page) workload(w http.ResponseWriter, r *http.Request) {
 	if d.Transitions, err = p.journal.Transitions(r.Context(), one.Workload, 100); err != nil {
 		d.NoHistory = true
 	}
-	if d.Deliveries, err = p.journal.Deliveries(r.Context(), one.Workload, 50); err != nil {
-		d.NoDeliveries = true
+	if d.Receipts, err = p.journal.Receipts(r.Context(), one.Workload, 50); err != nil {
+		d.NoReceipts = true
 	}
 	p.render(w, http.StatusOK, "workload.html", d)
 }
@@ -123,13 +121,4 @@ func (p *Page) render(w http.ResponseWriter, status int, name string, data any) 
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = body.WriteTo(w)
-}
-
-// matchName is a substring, or a pattern where it has a star.
-func matchName(pattern, name string) bool {
-	if !strings.Contains(pattern, "*") {
-		return strings.Contains(name, pattern)
-	}
-	ok, err := path.Match(pattern, name)
-	return ok && err == nil
 }

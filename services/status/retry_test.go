@@ -15,8 +15,8 @@ func TestABrokerThatStaysAwayIsToldAFewTimesNotEverySecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		s := &Service{log: slog.New(slog.NewTextHandler(&out, nil))}
-		pause := s.pauses("read records")
+		r := retrier{slog.New(slog.NewTextHandler(&out, nil))}
+		pause := r.pauses("read records")
 		for range 600 { // ten minutes
 			require.True(t, pause(t.Context(), errors.New("not connected")))
 		}
