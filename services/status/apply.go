@@ -54,8 +54,8 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	return r, true
 }
 
-// Transition reports whether the status itself changed between two records.
-func Transition(before, after events.Record) bool {
+// transition reports whether the status itself changed between two records.
+func transition(before, after events.Record) bool {
 	if before.Status == "" {
 		before.Status = events.StatusUnknown
 	}

@@ -50,7 +50,7 @@ func versionOf(m bus.Message) (version, error) {
 // observation: a write that is tried again, by whatever replica, is the same event.
 func statusEvent(before, after events.Record, o Observation) (event.Event, error) {
 	typ := events.TypeStatusUpdated
-	if Transition(before, after) {
+	if transition(before, after) {
 		typ = events.TypeStatusChanged
 	}
 	e, err := events.New(typ, urn, after.Workload, o.Stored, after)

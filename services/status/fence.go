@@ -120,17 +120,17 @@ func skew(r events.Record, o Observation) time.Duration {
 
 // setBack reports that the source's clock went backwards since its last word,
 // which makes its former times worthless. (A repeated event looks the same and
-// is told apart before: see Doubtful.)
+// is told apart before: see doubtful.)
 func setBack(said events.Observer, o Observation) bool { return o.Time.Before(said.Time) }
 
 // late is how far an event's delay may be from its source's usual one before it
 // is looked up: a repetition that the stream did not drop is later by more.
 const late = bus.DedupWindow / 2
 
-// Doubtful reports whether o may be a repetition of an event that stands earlier
+// doubtful reports whether o may be a repetition of an event that stands earlier
 // in the stream, so that the stream has to be searched for it before o.Repeated
 // is right. Observations that arrive promptly and in order never are.
-func Doubtful(r events.Record, o Observation) bool {
+func doubtful(r events.Record, o Observation) bool {
 	said, ok := observer(r, o.Source)
 	if !ok {
 		return o.Stored.Sub(o.Time).Abs() > late

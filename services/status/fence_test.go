@@ -181,7 +181,7 @@ func TestClockSetBackDoesNotSilenceASource(t *testing.T) {
 	ahead := clock(365 * 24 * time.Hour)
 	r := fold(events.Record{}, h.add(events.TypeLoaded, "t1", at(h.now), ahead), h.add(events.TypeAuthorized, "t1", at(h.now), ahead))
 	o := h.add(events.TypeLoaded, "t2", at(h.now))
-	require.True(t, Doubtful(r, o))
+	require.True(t, doubtful(r, o))
 	r = fold(r, o, h.add(events.TypeUnauthorized, "t2", at(h.now)))
 	require.Equal(t, "t2", r.Credential.Fingerprint)
 	require.Equal(t, events.StatusUnauthenticated, r.Status)
@@ -195,7 +195,7 @@ func TestRepeatedEventChangesNothing(t *testing.T) {
 	h.now = h.now.Add(time.Hour)
 	again := h.add(events.TypeUnauthorized, "t1")
 	again.ID, again.Time = rejected.ID, rejected.Time
-	require.True(t, Doubtful(r, again))
+	require.True(t, doubtful(r, again))
 	again.Repeated = true
 	_, changed := Apply(r, again)
 	require.False(t, changed)
@@ -214,7 +214,7 @@ func TestPromptObservationsInOrderAreNotDoubtful(t *testing.T) {
 		h.add(events.TypeLoaded, "t1"), h.add(events.TypeAuthorized, "t1"), h.add(events.TypeLoaded, "t1", from("b"), at(h.now)),
 		h.add(events.TypeUnauthorized, "t1", from("b")),
 	} {
-		require.False(t, Doubtful(r, o))
+		require.False(t, doubtful(r, o))
 		r = fold(r, o)
 	}
 }

@@ -102,7 +102,7 @@ func plainHistory(tp *tape, workload string) (r events.Record, transitions []eve
 			panic(err)
 		}
 		after, changed := Apply(r, o)
-		if changed && Transition(r, after) {
+		if changed && transition(r, after) {
 			transitions = append(transitions, wire(after))
 		}
 		r = after

@@ -155,7 +155,7 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 	if err != nil {
 		return v, fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if Doubtful(v.record, o) {
+	if doubtful(v.record, o) {
 		if o.Repeated, err = rc.storedBefore(ctx, m); err != nil {
 			return v, err
 		}
@@ -180,7 +180,7 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 	v = version{record: after, sequence: sequence, stream: v.stream}
 	rc.view.put(v)
 	rc.forget(after.Workload)
-	if Transition(before, after) {
+	if transition(before, after) {
 		rc.metrics.transitions.WithLabelValues(string(after.Status)).Inc()
 		rc.log.Info("status changed", "workload", after.Workload, "status", after.Status,
 			"previous", after.Previous, "reason", after.Reason, "incident", after.Incident)
