@@ -22,7 +22,7 @@ const (
 
 // Alert is the data of the CloudEvent that a webhook receiver gets. The event's
 // id is the delivery id: the same on every attempt, so a receiver that keeps it
-// handles a message once.
+// can ignore a repeated one.
 type Alert struct {
 	Kind      string   `json:"kind"`
 	Receiver  string   `json:"receiver"`

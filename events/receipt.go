@@ -10,8 +10,8 @@ const (
 	TypeAlertFailed = "alert.failed"
 )
 
-// Receipt is the data of alert.delivered and alert.failed: a receiver was told,
-// or was given up on.
+// Receipt is the data of alert.delivered and alert.failed: what became of one
+// message to one receiver.
 type Receipt struct {
 	Receiver   string `json:"receiver"`
 	DeliveryID string `json:"delivery_id"` // the same on every attempt of one message

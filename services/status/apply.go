@@ -29,8 +29,8 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	describe(&r, o)
 	switch {
 	case about == newer && f != missing:
-		// The first word about a credential also says that it was loaded: its
-		// auth.loaded may have been coalesced away.
+		// The first observation of a credential also says that it was loaded: its
+		// auth.loaded may never have been published.
 		r.Status = step(r.Status, loaded)
 		r.Credential, r.Forbidden, r.AcceptedElsewhere = o.Data.Credential, nil, nil
 	case f == loaded:
@@ -40,7 +40,7 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	if r.Status != from {
 		r.Previous, r.Since = from, o.Stored
 	}
-	witness(&r, before, f, about, o)
+	keepEvidence(&r, before, f, about, o)
 	r.Reason = reason(r, f, o)
 	if r.Status != from || r.Reason != before.Reason {
 		r.Cause = &events.Cause{Type: o.Type, ID: o.ID, Time: o.Time, TraceParent: o.TraceParent}
@@ -48,7 +48,7 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	if f == missing || r.Status != events.StatusMissing { // the detail of a missing one is only in its own event
 		r.Message = cut(message(r, o.Data.Detail), maxMessage)
 	}
-	r.Observers = heard(before, o)
+	r.Observers = observersAfter(before, o)
 	keepLoadedSince(&r, before)
 	r.Observed = &o.Position
 	return r, true
@@ -67,7 +67,7 @@ func repeated(r events.Record, o Observation) bool {
 	return o.Repeated || ok && said.ID == o.ID
 }
 
-// describe takes over what does not depend on the status.
+// describe updates what does not depend on the status.
 func describe(r *events.Record, o Observation) {
 	if o.Data.Upstream != "" {
 		r.Upstream = o.Data.Upstream
@@ -92,8 +92,8 @@ func describe(r *events.Record, o Observation) {
 	}
 }
 
-// witness keeps what was seen, and opens or closes the incident.
-func witness(r *events.Record, before events.Record, f fact, about relation, o Observation) {
+// keepEvidence keeps what was seen, and opens or closes the incident.
+func keepEvidence(r *events.Record, before events.Record, f fact, about relation, o Observation) {
 	switch f {
 	case authorized:
 		r.Evidence, r.AcceptedElsewhere = nil, nil

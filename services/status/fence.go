@@ -118,9 +118,9 @@ func skew(r events.Record, o Observation) time.Duration {
 	return seen
 }
 
-// setBack reports that the source's clock went backwards since its last word,
-// which makes its former times worthless. (A repeated event looks the same and
-// is told apart before: see doubtful.)
+// setBack reports that the source's clock was set back since its last event, which
+// makes its earlier times useless. A repeated event looks the same and is
+// recognised before: see doubtful.
 func setBack(said events.Observer, o Observation) bool { return o.Time.Before(said.Time) }
 
 // late is how far an event's delay may be from its source's usual one before it
@@ -147,8 +147,8 @@ func observer(r events.Record, source string) (events.Observer, bool) {
 	return r.Observers[i], true
 }
 
-// heard returns the record's observers with what o's source said now, by source.
-func heard(r events.Record, o Observation) []events.Observer {
+// observersAfter returns the record's observers after o, by source.
+func observersAfter(r events.Record, o Observation) []events.Observer {
 	now := events.Observer{
 		Source: o.Source, Type: o.Type, ID: o.ID, Time: o.Time,
 		SkewMS:      skew(r, o).Milliseconds(),

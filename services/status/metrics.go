@@ -31,7 +31,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"status"}),
 		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "authwatch_status_conflicts_total",
-			Help: "Compare-and-set writes that another replica was faster with.",
+			Help: "Compare-and-set writes that failed because another replica wrote first.",
 		}),
 		handled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "authwatch_status_observations_total",
@@ -56,8 +56,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// inflight knows the observations being handled, by sequence. How many were not
-// delivered yet is a metric of the bus.
+// inflight holds the observations that are being handled, by sequence. The bus has
+// a metric of those that were not delivered yet.
 type inflight struct {
 	mu     sync.Mutex
 	stored map[uint64]time.Time

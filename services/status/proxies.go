@@ -90,7 +90,7 @@ func present(r events.Record, by []presence.Served) api.Workload {
 func unobserved(name string, by []presence.Served) events.Record {
 	r := events.Record{
 		Workload: name, Status: events.StatusUnknown,
-		Message: name + ": a proxy serves it; nothing was observed of its credential yet.",
+		Message: name + ": a proxy serves it. Nothing is known about its credential yet.",
 	}
 	for _, s := range by {
 		if r.Since.IsZero() || s.Since.Before(r.Since) {

@@ -26,9 +26,9 @@ type journal interface {
 }
 
 // recorder turns observations into records. It is level-triggered: a delivery
-// says that there is something to do for its workload, and what is to be done is
-// read from the stream, in order, from the record's position on. So a delivery
-// that another replica or a former life has overtaken loses nothing.
+// says that its workload has something to do, and the recorder reads from the
+// stream, in order, what it is. So nothing is lost when another replica, or this
+// one before a restart, has handled a later observation first.
 type recorder struct {
 	bus     journal
 	view    *view
@@ -45,8 +45,8 @@ func newRecorder(b journal, v *view, log *slog.Logger, m *metrics, t *trace.Trac
 	return &recorder{bus: b, view: v, log: log, metrics: m, trace: t, skipped: make(map[string]events.Position)}
 }
 
-// maxConflicts is how often one delivery starts over because another replica
-// was faster, before it is left to the consumer's back-off.
+// maxConflicts is how often one delivery starts over because another replica wrote
+// first. After that the consumer's back-off decides.
 const maxConflicts = 16
 
 // handle brings the record of m's workload up to m. When it returns nil m is
@@ -76,8 +76,8 @@ func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 }
 
 // load reads the current record from the stream. A read may be behind what this
-// process knows, then that counts: positions in skipped are only worth something
-// together with the record they were found with. A workload without a record has
+// process knows, and then what is known is used: positions in skipped are only
+// valid together with the record that they were found with. A workload without a record has
 // an empty one at sequence 0, which is what compare-and-set expects of it.
 func (rc *recorder) load(ctx context.Context, workload string) (version, error) {
 	m, err := rc.bus.Last(ctx, bus.StreamStatus, statusOf(workload))

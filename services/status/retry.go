@@ -51,7 +51,7 @@ func (r retrier) pauses(what string) func(ctx context.Context, err error) bool {
 		}
 		if text := fmt.Sprint(err); text != reason || time.Since(logged) >= sameReason {
 			reason, logged = text, time.Now()
-			r.log.Warn("will be tried again", "what", what, "err", err)
+			r.log.Warn("failed and is tried again", "what", what, "err", err)
 		}
 		select {
 		case <-ctx.Done():

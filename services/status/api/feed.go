@@ -22,7 +22,7 @@ func frameOf(m bus.Message) (frame, error) {
 	return frame{sequence: m.Sequence, typ: m.Event.Type(), data: data}, nil
 }
 
-// Feed hands the frames of the stream to everybody who listens, in order.
+// Feed sends the frames of the stream to every listener, in order.
 type Feed struct {
 	mu        sync.Mutex
 	last      uint64
@@ -32,8 +32,8 @@ type Feed struct {
 // NewFeed returns a feed that has sent nothing yet.
 func NewFeed() *Feed { return &Feed{listeners: make(map[chan frame]struct{})} }
 
-// backlog is how far a listener may fall behind before it is sent away. It
-// comes back with Last-Event-ID and reads what it missed from the stream.
+// backlog is how far a listener may fall behind before it is disconnected. It
+// reconnects with Last-Event-ID and gets what it missed from the stream.
 const backlog = 1024
 
 // Skip sets the position of the feed before its first frame.
@@ -43,7 +43,7 @@ func (f *Feed) Skip(last uint64) {
 	f.last = max(f.last, last)
 }
 
-// Send passes a message on. It never waits, and encodes only if somebody listens.
+// Send never waits, and encodes only if there is a listener.
 func (f *Feed) Send(m bus.Message) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

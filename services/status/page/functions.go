@@ -32,7 +32,7 @@ func functions(now func() time.Time, stale func() error) template.FuncMap {
 	}
 }
 
-// glyph says the same as the colour, for those who do not see it.
+// glyph says the same as the colour, for people who do not see the colour.
 func glyph(s events.Status) string {
 	switch tone(s) {
 	case "bad":
@@ -70,7 +70,7 @@ func ago(d time.Duration) string {
 	return span(d) + " ago"
 }
 
-// told says in words what a receiver was told, or was not.
+// told says in words what a receipt is about.
 func told(d api.Receipt) string {
 	delivered := d.Type == events.TypeAlertDelivered
 	what, ok := map[string]string{

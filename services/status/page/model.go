@@ -76,7 +76,7 @@ func newList(all []api.Workload, status, name string) list {
 			l.Rest = append(l.Rest, w)
 		}
 	}
-	// The newest trouble is on top: what is new is what somebody looks for.
+	// The newest is on top: people look for what is new.
 	slices.SortStableFunc(l.Bad, func(a, b api.Workload) int { return b.Since.Compare(a.Since) })
 	slices.SortStableFunc(l.Rest, func(a, b api.Workload) int {
 		return cmp.Or(cmp.Compare(rankOf(a), rankOf(b)), cmp.Compare(a.Workload, b.Workload))
