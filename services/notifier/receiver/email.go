@@ -110,7 +110,7 @@ func (e *email) Send(ctx context.Context, m Message) plan.Answer {
 		return plan.Answer{Outcome: plan.Delivered} // whatever went wrong after it
 	}
 	a := mailAnswer(ctx, err)
-	a.Error = redactor("", password).clean(a.Error)
+	a.Error = said(redactor("", password), a.Error)
 	return a
 }
 

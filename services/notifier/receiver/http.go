@@ -49,7 +49,7 @@ type call struct {
 func (c *caller) do(ctx context.Context, r call) plan.Answer {
 	secrets := redactor(r.url, r.secrets...)
 	fail := func(err error, heard bool) plan.Answer {
-		return plan.Answer{Outcome: plan.Retry, Heard: heard, Error: secrets.clean(reason(ctx, err))}
+		return plan.Answer{Outcome: plan.Retry, Heard: heard, Error: said(secrets, reason(ctx, err))}
 	}
 	var wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
@@ -80,7 +80,7 @@ func (c *caller) do(ctx context.Context, r call) plan.Answer {
 	if a.Outcome == plan.Retry && a.RetryAfter == 0 {
 		a.RetryAfter = outbound.RetryAfter(resp.Header, c.now())
 	}
-	a.Error = secrets.clean(a.Error)
+	a.Error = said(secrets, a.Error)
 	return a
 }
 
@@ -91,7 +91,7 @@ func (r call) verb() string {
 	return r.method
 }
 
-// words is the answer as one line.
+// words are the answer's, as they came.
 func (r call) words(resp *http.Response, body []byte) string {
 	text := fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	var more string
@@ -100,7 +100,7 @@ func (r call) words(resp *http.Response, body []byte) string {
 	} else if !strings.Contains(resp.Header.Get("Content-Type"), "html") {
 		more = string(body)
 	}
-	if more = oneLine(more, 200); more != "" {
+	if more = strings.TrimSpace(more); more != "" {
 		return text + ": " + more
 	}
 	return text
@@ -112,5 +112,5 @@ func reason(ctx context.Context, err error) string {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return oneLine(outbound.Detail(err), 200)
+	return outbound.Detail(err)
 }

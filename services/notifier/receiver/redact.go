@@ -2,63 +2,51 @@ package receiver
 
 import (
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/redact"
 )
 
-const redacted = "<redacted>"
-
 // shortest is the length from which a part of a URL may be a secret; shorter
-// ones are words such as "services" and "v2".
+// ones are words such as "hooks" and "v2".
 const shortest = 8
-
-// cleaner takes secrets out of text.
-type cleaner []string
 
 // redactor knows a URL's secrets, which are anywhere in it but the host, and the
 // ones given.
-func redactor(u config.Secret, secrets ...config.Secret) cleaner {
-	var c cleaner
+func redactor(u config.Secret, secrets ...config.Secret) *redact.Filter {
+	all := slices.Clone(secrets)
 	add := func(s string, least int) {
 		if len(s) >= least {
-			c = append(c, s)
+			all = append(all, config.Secret(s))
 		}
 	}
-	for _, s := range secrets {
-		add(s.Reveal(), 1)
+	p, err := url.Parse(u.Reveal())
+	if err != nil {
+		add(u.Reveal(), 1)
+		return redact.New(all...)
 	}
-	if p, err := url.Parse(u.Reveal()); err == nil {
-		add(p.RequestURI(), shortest)
-		add(p.RawQuery, 1)
-		if p.User != nil {
-			word, _ := p.User.Password()
-			add(word, 1)
-			add(p.User.String(), 1)
-		}
-		for _, seg := range append(strings.Split(p.EscapedPath(), "/"), strings.Split(p.Path, "/")...) {
-			add(seg, shortest)
-		}
-		for _, values := range p.Query() {
-			for _, v := range values {
-				add(v, 1)
-			}
+	add(p.RequestURI(), shortest)
+	add(p.Path, shortest)
+	if p.User != nil {
+		word, _ := p.User.Password()
+		add(word, 1)
+		add(p.User.String(), 1)
+	}
+	for _, values := range p.Query() {
+		for _, v := range values {
+			add(v, 1)
 		}
 	}
-	add(u.Reveal(), 1)
-	sort.Slice(c, func(i, j int) bool { return len(c[i]) > len(c[j]) })
-	return c
+	return redact.New(all...)
 }
 
-func (c cleaner) clean(text string) string {
-	for _, s := range c {
-		text = strings.ReplaceAll(text, s, redacted)
-	}
-	return text
-}
+// said is what somebody else wrote, on one line and without secrets. They go
+// before anything is cut off: half of one would not be found.
+func said(secrets *redact.Filter, text string) string { return oneLine(secrets.Text(text), 240) }
 
 // oneLine is text on one line, of at most n runes, without control characters.
 func oneLine(text string, n int) string {

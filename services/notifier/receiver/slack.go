@@ -3,7 +3,6 @@ package receiver
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -78,7 +77,7 @@ func (s *slack) Send(ctx context.Context, m Message) plan.Answer {
 		// An incoming webhook says "ok", or an error in plain words.
 		accept: func(body []byte, a *plan.Answer) {
 			if text := strings.TrimSpace(string(body)); text != "ok" {
-				a.Outcome, a.Error = plan.Rejected, "Slack said: "+oneLine(text, 200)
+				a.Outcome, a.Error = plan.Rejected, "Slack said: "+text
 			}
 		},
 	})
@@ -140,7 +139,7 @@ func slackAnswer(body []byte, a *plan.Answer) {
 		a.Ref = strings.TrimSpace(r.Channel + " " + r.TS)
 		return
 	}
-	a.Outcome, a.Error = slackErrors(r.Error), fmt.Sprintf("Slack said: %s", oneLine(r.Error, 100))
+	a.Outcome, a.Error = slackErrors(r.Error), "Slack said: "+r.Error
 }
 
 func slackErrors(code string) plan.Outcome {
