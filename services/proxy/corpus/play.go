@@ -37,6 +37,8 @@ type Player struct {
 	status  int // of the last answer
 	naive   [][]Said
 	request int
+	// sessions are those that the client opened last: newest, the one before.
+	sessions [2]string
 }
 
 // NewPlayer returns a player of h, and the upstream for the gateway.
@@ -144,7 +146,7 @@ func (p *Player) send(ctx context.Context, base string, r Request) error {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json, text/event-stream")
-	if s := p.up.session(r.Session); s != "" {
+	if s := p.session(r.Session); s != "" {
 		req.Header.Set("Mcp-Session-Id", s)
 	}
 	for k, v := range r.Header {
@@ -160,7 +162,22 @@ func (p *Player) send(ctx context.Context, base string, r Request) error {
 		return fmt.Errorf("read an answer: %w", err)
 	}
 	p.status = resp.StatusCode
+	if s := resp.Header.Get("Mcp-Session-Id"); s != "" && s != p.sessions[0] {
+		p.sessions = [2]string{s, p.sessions[0]}
+	}
 	return nil
+}
+
+// session is one that the client opened, by its name in a history. A gateway may
+// open others for questions of its own.
+func (p *Player) session(name string) string {
+	switch name {
+	case "last":
+		return p.sessions[0]
+	case "old":
+		return p.sessions[1]
+	}
+	return name
 }
 
 func (p *Player) compare(e Expect, said []Said) (problems []string) {

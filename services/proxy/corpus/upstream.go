@@ -26,7 +26,6 @@ type upstream struct {
 	matched  []int             // how often each exception matched
 	sessions map[string]string // open ones, and the token that opened them
 	opened   int
-	last     [2]string // the sessions that were opened last: newest, the one before
 	random   *rand.Rand
 }
 
@@ -110,20 +109,7 @@ func (u *upstream) open(c call, a Answer, token string) string {
 	u.opened++
 	s := "session-" + strconv.Itoa(u.opened)
 	u.sessions[s] = token
-	u.last = [2]string{s, u.last[0]}
 	return s
-}
-
-func (u *upstream) session(name string) string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch name {
-	case "last":
-		return u.last[0]
-	case "old":
-		return u.last[1]
-	}
-	return name
 }
 
 func tokenName(authorization string) string {

@@ -127,7 +127,8 @@ func (t *Tracker) acquit(k Class, c *class, a *Answer) {
 		}
 	case contrary, revived:
 		c.rounds++
-		if c.rounds >= refusedNeeds && c.suspected >= max(t.after, refusedNeeds) {
+		steady := !t.revived(a.At) || a.At.Sub(c.first) >= refusedSteady
+		if steady && c.rounds >= refusedNeeds && c.suspected >= max(t.after, refusedNeeds) {
 			c.decided = a.At
 			return
 		}

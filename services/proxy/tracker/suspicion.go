@@ -13,6 +13,9 @@ const (
 	// refusedNeeds is how often in a row a class has to be refused, each time with
 	// an accepted question behind it, until it is believed to be refused.
 	refusedNeeds = 3
+	// refusedSteady is how long that has to go on where the value was told dead, or
+	// refused, and then was not.
+	refusedSteady = time.Minute
 )
 
 // suspicion is why a rejection is not believed at once.
@@ -64,7 +67,7 @@ func (t *Tracker) suspect(c *class, a Answer) suspicion {
 // since reports whether s was opened, with the value in use, after the class
 // lost a session: the upstream cannot mean that it does not know it.
 func (t *Tracker) since(c *class, s Session) bool {
-	return !c.lost.IsZero() && s.Generation == t.cred.Generation && s.Opened.After(c.lost)
+	return !c.lost.IsZero() && s.Generation == t.cred.Generation && !s.Opened.Before(c.lost)
 }
 
 func (t *Tracker) acceptedWithin(d time.Duration, now time.Time) bool {
