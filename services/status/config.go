@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"net"
 
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -17,14 +18,7 @@ type Config struct {
 	AllowedHosts []string `yaml:"allowed_hosts"`
 }
 
-const defaultListen = "127.0.0.1:8081"
-
-func (c Config) listen() string {
-	if c.Listen == "" {
-		return defaultListen
-	}
-	return c.Listen
-}
+func (c Config) listen() string { return cmp.Or(c.Listen, "127.0.0.1:8081") }
 
 // Validate reports everything that is wrong with c.
 func (c *Config) Validate() []config.Problem {

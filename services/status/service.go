@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -60,9 +61,7 @@ func New(o Options) (*Service, error) {
 	if problems := o.Config.Validate(); len(problems) > 0 {
 		return nil, fmt.Errorf("status.%s: %s", problems[0].Path, problems[0].Text)
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	s := &Service{
 		cfg: o.Config, bus: o.Bus, log: o.Log,
 		metrics: newMetrics(o.Metrics), view: newView(), proxies: newProxies(o.Log), retry: retrier{o.Log},

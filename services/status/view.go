@@ -1,6 +1,7 @@
 package status
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +14,6 @@ import (
 type view struct {
 	mu       sync.RWMutex
 	versions map[string]version
-	names    []string // sorted; nil: to be sorted again
 }
 
 // A version is a record and its sequence in the STATUS stream.
@@ -44,9 +44,6 @@ func (w *view) put(v version) (before version, taken bool) {
 	if known && !v.supersedes(before) {
 		return before, false
 	}
-	if !known {
-		w.names = nil
-	}
 	w.versions[name] = v
 	return before, true
 }
@@ -66,18 +63,11 @@ func (w *view) len() int {
 
 // records returns all records by name. They are shared: read only.
 func (w *view) records() []events.Record {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.names == nil {
-		w.names = make([]string, 0, len(w.versions))
-		for name := range w.versions {
-			w.names = append(w.names, name)
-		}
-		slices.Sort(w.names)
-	}
-	all := make([]events.Record, len(w.names))
-	for i, name := range w.names {
-		all[i] = w.versions[name].record
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	all := make([]events.Record, 0, len(w.versions))
+	for _, name := range slices.Sorted(maps.Keys(w.versions)) {
+		all = append(all, w.versions[name].record)
 	}
 	return all
 }

@@ -64,8 +64,8 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 func (p *Page) Handler() http.Handler {
 	files, _ := fs.Sub(assets, "assets") // the directory is embedded above
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.list)
-	mux.HandleFunc("GET /workloads/{name}", p.workload)
+	mux.HandleFunc("GET /{$}", p.ready(p.list))
+	mux.HandleFunc("GET /workloads/{name}", p.ready(p.workload))
 	mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(files)))
 	mux.HandleFunc("/", p.notFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,20 +78,22 @@ func (p *Page) Handler() http.Handler {
 	})
 }
 
-func (p *Page) list(w http.ResponseWriter, r *http.Request) {
-	if err := p.reader.Ready(); err != nil {
-		p.render(w, http.StatusServiceUnavailable, "starting.html", view{Title: "Starting"})
-		return
+func (p *Page) ready(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := p.reader.Ready(); err != nil {
+			p.render(w, http.StatusServiceUnavailable, "starting.html", view{Title: "Starting"})
+			return
+		}
+		next(w, r)
 	}
+}
+
+func (p *Page) list(w http.ResponseWriter, r *http.Request) {
 	status, name := r.FormValue("status"), strings.TrimSpace(r.FormValue("name"))
 	p.render(w, http.StatusOK, "list.html", newList(p.reader.Workloads(), status, name))
 }
 
 func (p *Page) workload(w http.ResponseWriter, r *http.Request) {
-	if err := p.reader.Ready(); err != nil {
-		p.render(w, http.StatusServiceUnavailable, "starting.html", view{Title: "Starting"})
-		return
-	}
 	one, ok := p.reader.Workload(r.PathValue("name"))
 	if !ok {
 		p.notFound(w, r)
