@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
@@ -11,15 +13,24 @@ import (
 
 const leaseTimeout = 5 * time.Second
 
-func (p *Proxy) keepLease(ctx context.Context) {
-	bucket, key := p.o.Bus.Bucket(bus.BucketLeases), presence.Key(p.identity.instance)
+// lease tells the bus which workloads this proxy serves, for as long as it does.
+type lease struct {
+	bus      *bus.Bus
+	instance string
+	table    *atomic.Pointer[table]
+	log      *slog.Logger
+}
+
+// keep renews the lease until ctx ends; due asks for it before its time.
+func (l *lease) keep(ctx context.Context, due signal) {
+	bucket, key := l.bus.Bucket(bus.BucketLeases), presence.Key(l.instance)
 	tick := time.NewTicker(presence.Renew)
 	defer tick.Stop()
 	failing := false
 	for {
-		err := p.renew(ctx, bucket, key)
+		err := l.renew(ctx, bucket, key)
 		if err != nil && !failing && ctx.Err() == nil {
-			p.o.Log.Warn("cannot renew the lease; the workloads look unserved until it works again", "err", err)
+			l.log.Warn("cannot renew the lease; the workloads look unserved until it works again", "err", err)
 		}
 		failing = err != nil
 		select {
@@ -29,13 +40,13 @@ func (p *Proxy) keepLease(ctx context.Context) {
 			cancel()
 			return
 		case <-tick.C:
-		case <-p.leaseDue:
+		case <-due:
 		}
 	}
 }
 
-func (p *Proxy) renew(ctx context.Context, bucket *bus.Bucket, key string) error {
-	text, err := json.Marshal(p.lease())
+func (l *lease) renew(ctx context.Context, bucket *bus.Bucket, key string) error {
+	text, err := json.Marshal(l.content())
 	if err != nil {
 		return err
 	}
@@ -45,22 +56,14 @@ func (p *Proxy) renew(ctx context.Context, bucket *bus.Bucket, key string) error
 	return err
 }
 
-func (p *Proxy) lease() presence.Lease {
-	l := presence.Lease{Instance: p.identity.instance, Workloads: map[string]presence.Served{}}
-	for _, w := range p.table.Load().workloads {
+func (l *lease) content() presence.Lease {
+	c := presence.Lease{Instance: l.instance, Workloads: map[string]presence.Served{}}
+	for _, w := range l.table.Load().workloads {
 		ok, since, why := w.reach.get()
 		if since.IsZero() {
 			since = w.started
 		}
-		l.Workloads[w.cfg.Name] = presence.Served{Reachable: &ok, Since: since.UTC(), Error: why}
+		c.Workloads[w.cfg.Name] = presence.Served{Reachable: &ok, Since: since.UTC(), Error: why}
 	}
-	return l
-}
-
-// leaseNow has the lease renewed before its time: something changed.
-func (p *Proxy) leaseNow() {
-	select {
-	case p.leaseDue <- struct{}{}:
-	default:
-	}
+	return c
 }

@@ -17,23 +17,22 @@ const shutdownGrace = 5 * time.Second
 
 // listener is one open address.
 type listener struct {
-	addr string
-	ln   net.Listener
-	srv  *http.Server
+	ln  net.Listener
+	srv *http.Server
 }
 
-func (p *Proxy) open(ctx context.Context, addr string, rt *route, l Limits) (*listener, error) {
-	ln, err := listen.Open(ctx, rt.path, addr)
+func openListener(ctx context.Context, path, addr string, l Limits, h http.Handler, log *slog.Logger) (*listener, error) {
+	ln, err := listen.Open(ctx, path, addr)
 	if err != nil {
 		return nil, err
 	}
-	p.o.Log.Info("proxy is served", "addr", ln.Addr().String())
-	return &listener{addr: addr, ln: ln, srv: &http.Server{
-		Handler:           &handler{p, addr},
+	log.Info("proxy is served", "addr", ln.Addr().String())
+	return &listener{ln: ln, srv: &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: cmp.Or(l.HeaderTimeout.Std(), 10*time.Second),
 		IdleTimeout:       cmp.Or(l.IdleTimeout.Std(), 2*time.Minute),
 		MaxHeaderBytes:    cmp.Or(l.RequestHeader, 64<<10),
-		ErrorLog:          slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}}, nil
 }

@@ -35,11 +35,11 @@ type source interface {
 // credential, asks the upstream and publishes the facts. Only a shielded client
 // waits for it, in [observer.rule].
 type observer struct {
-	workload string
-	labels   map[string]string
-	upstream string
-	source   source
-	emit     func(tracker.Fact)
+	workload  string
+	labels    map[string]string
+	upstream  string
+	source    source
+	publisher *publisher
 	// question asks the upstream. Its answer is always one, of verdict Nothing where
 	// none came.
 	question func(ctx context.Context, s *credential.Snapshot) tracker.Answer
@@ -57,8 +57,8 @@ type observer struct {
 	sessionMu sync.Mutex
 	sessions  *tracker.Sessions
 
-	again chan uint64   // generations to read the source again for
-	kick  chan struct{} // something may be due earlier
+	again chan uint64 // generations to read the source again for
+	kick  signal      // something may be due earlier
 }
 
 func (o *observer) init(options tracker.Options) {
@@ -66,7 +66,7 @@ func (o *observer) init(options tracker.Options) {
 	o.sessions = tracker.NewSessions()
 	o.changed = make(chan struct{})
 	o.again = make(chan uint64, 1)
-	o.kick = make(chan struct{}, 1)
+	o.kick = newSignal()
 }
 
 // answer takes in an answer to a request that carried our credential.
@@ -180,7 +180,7 @@ func (o *observer) with(f func(*tracker.Tracker)) {
 	for _, fact := range o.tracker.Take() {
 		f := &fact.Observation
 		f.Workload, f.Labels, f.Upstream = o.workload, o.labels, o.upstream
-		o.emit(fact)
+		o.publisher.publish(fact)
 	}
 	if generation, ok := o.tracker.Settled(); ok {
 		o.settled.Store(generation)
@@ -189,10 +189,7 @@ func (o *observer) with(f func(*tracker.Tracker)) {
 	}
 	o.wake()
 	if next := o.tracker.Next(); !next.IsZero() && (before.IsZero() || next.Before(before)) {
-		select {
-		case o.kick <- struct{}{}:
-		default:
-		}
+		o.kick.raise()
 	}
 }
 

@@ -56,14 +56,10 @@ func (w *workload) probe(ctx context.Context) (rejected bool) {
 		return false
 	}
 	if err != nil {
-		if w.reach.failed(time.Now(), outbound.Why(err)) {
-			w.news()
-		}
+		w.reach.failed(outbound.Why(err), err)
 		return false
 	}
-	if w.reach.answered(time.Now()) {
-		w.news()
-	}
+	w.reach.answered(a.Response.Status)
 	if a.Verdict == verdict.Nothing {
 		return false
 	}

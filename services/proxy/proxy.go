@@ -12,22 +12,15 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/trace"
-	"github.com/authwatch/authwatch/services/proxy/guard"
-	"github.com/authwatch/authwatch/services/proxy/outbox"
-	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
 // Options are what a proxy needs.
@@ -42,14 +35,12 @@ type Options struct {
 
 // Proxy serves workloads.
 type Proxy struct {
-	o        Options
+	bus      *bus.Bus
 	identity *identity
-	outbox   *outbox.Outbox
-	metrics  *metrics
+	shared   *shared
 	table    atomic.Pointer[table]
-	leaseDue chan struct{}
 
-	mu      sync.Mutex // of reloads, and the two below
+	mu      sync.Mutex // of reloads and the next one
 	running *running
 	ready   atomic.Bool
 }
@@ -63,28 +54,22 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{o: o, identity: id, leaseDue: make(chan struct{}, 1)}
-	p.table.Store(&table{})
-	p.outbox, err = outbox.Open(outbox.Options{
-		Dir: id.dir, Publisher: o.Bus, Log: o.Log,
-		Refused: func(err error) bool { return errors.Is(err, bus.ErrRefused) },
-		Acknowledged: func(e event.Event, lag time.Duration) {
-			p.metrics.published.WithLabelValues(e.Type()).Inc()
-			p.metrics.lag.Observe(lag.Seconds())
-			p.published(e, time.Now())
-		},
-	})
+	m := newMetrics()
+	publisher, err := newPublisher(o, id, m)
 	if err != nil {
 		id.close()
 		return nil, err
 	}
-	p.metrics = newMetrics(o.Metrics, p)
-	t, err := p.build(o.Config)
+	p := &Proxy{bus: o.Bus, identity: id, shared: &shared{log: o.Log, metrics: m, publisher: publisher, leaseDue: newSignal()}}
+	t, err := (&table{}).next(o.Config, p.shared)
 	if err != nil {
 		id.close()
 		return nil, err
 	}
 	p.table.Store(t)
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(append(m.all(), &gauges{&p.table, publisher.outbox})...)
+	}
 	return p, nil
 }
 
@@ -113,33 +98,42 @@ func (p *Proxy) Ready() error {
 	return nil
 }
 
-// running is what belongs to one call of Run.
-type running struct {
-	ctx       context.Context
-	wg        sync.WaitGroup
-	failed    chan error
-	listeners map[string]*listener
-	stops     map[*workload]context.CancelFunc
-
-	clients     *guard.Tokens // that are followed; nil: none
-	stopClients context.CancelFunc
+// Reload takes over another configuration: workloads are added, changed and
+// removed; no stream is dropped. When it returns an error nothing has changed.
+func (p *Proxy) Reload(cfg Config) error {
+	if problems := cfg.Validate(); len(problems) > 0 {
+		return problems[0]
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next, err := p.table.Load().next(cfg, p.shared)
+	if err != nil {
+		return err
+	}
+	if p.running == nil {
+		p.table.Store(next)
+		return nil
+	}
+	return p.running.apply(next)
 }
 
 // Run serves until ctx ends. Then it stops listening, lets requests finish and
 // publishes what it still holds, each for a few seconds.
 func (p *Proxy) Run(ctx context.Context) error {
 	defer p.identity.close()
-	p.o.Bus.Needs(events.TypeUnauthorized+".*", events.TypeAuthorized+".*", events.TypeForbidden+".*",
+	p.bus.Needs(events.TypeUnauthorized+".*", events.TypeAuthorized+".*", events.TypeForbidden+".*",
 		events.TypeLoaded+".*", events.TypeMissing+".*", events.TypeExpiring+".*")
 	// Parts stop one after the other, so none lives on ctx itself.
 	alive := context.WithoutCancel(ctx)
 	work, stopWork := context.WithCancel(alive)
 	defer stopWork()
-	r := &running{ctx: work, failed: make(chan error, 1), listeners: map[string]*listener{}, stops: map[*workload]context.CancelFunc{}}
+	r := newRunning(work, p.shared, &p.table)
 
 	p.mu.Lock()
-	p.running = r
-	err := p.apply(p.table.Load())
+	err := r.apply(p.table.Load())
+	if err == nil {
+		p.running = r
+	}
 	p.mu.Unlock()
 	if err != nil {
 		return err
@@ -148,11 +142,12 @@ func (p *Proxy) Run(ctx context.Context) error {
 	publish, stopPublishing := context.WithCancel(alive)
 	defer stopPublishing()
 	publishing.Go(func() {
-		if err := p.outbox.Run(publish); err != nil {
-			p.o.Log.Error("events were not kept", "err", err)
+		if err := p.shared.publisher.outbox.Run(publish); err != nil {
+			p.shared.log.Error("events were not kept", "err", err)
 		}
 	})
-	r.wg.Go(func() { p.keepLease(work) })
+	l := &lease{bus: p.bus, instance: p.identity.instance, table: &p.table, log: p.shared.log}
+	r.wg.Go(func() { l.keep(work, p.shared.leaseDue) })
 	p.ready.Store(true)
 
 	select {
@@ -160,59 +155,11 @@ func (p *Proxy) Run(ctx context.Context) error {
 	case err = <-r.failed:
 	}
 	p.ready.Store(false)
-	p.stopListening(alive, r)
-	stopWork()
-	r.wg.Wait()
+	p.mu.Lock() // no reload comes after this one
+	p.running = nil
+	p.mu.Unlock()
+	r.stop(alive, stopWork)
 	stopPublishing()
 	publishing.Wait()
 	return err
 }
-
-func (p *Proxy) stopListening(ctx context.Context, r *running) {
-	p.mu.Lock()
-	open := maps.Clone(r.listeners)
-	p.running = nil
-	p.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, l := range open {
-		wg.Go(func() { l.stop(ctx) })
-	}
-	wg.Wait()
-}
-
-// observe takes a fact to the outbox.
-func (p *Proxy) observe(f tracker.Fact) {
-	o := f.Observation
-	e, err := events.New(f.Type, p.identity.source(), o.Workload, f.At, o)
-	if err != nil {
-		p.o.Log.Error("an observation cannot be told", "workload", o.Workload, "type", f.Type, "err", err)
-		return
-	}
-	if !f.Again { // no request led to what is said again
-		events.SetTraceParent(&e, p.begin(f))
-	}
-	p.outbox.Add(e)
-	p.log(f.Type, o)
-}
-
-// log says what changed; the event holds the rest.
-func (p *Proxy) log(typ string, o events.Observation) {
-	attrs := []any{"workload", o.Workload, "type", typ}
-	if o.Credential != nil {
-		attrs = append(attrs, "credential", o.Credential.Fingerprint, "source", o.Credential.Source)
-	}
-	if o.Response != nil {
-		attrs = append(attrs, "status", o.Response.Status)
-	}
-	if o.Problem != "" {
-		attrs = append(attrs, "problem", o.Problem, "detail", o.Detail)
-	}
-	switch typ {
-	case events.TypeUnauthorized, events.TypeMissing:
-		p.o.Log.Warn("credential is not accepted", attrs...)
-	default:
-		p.o.Log.Info("credential observed", attrs...)
-	}
-}
-
-func wrongClients(err error) error { return fmt.Errorf("client_auth.bearer_token_file: %w", err) }

@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/authwatch/authwatch/services/proxy/forward"
@@ -18,29 +20,16 @@ var (
 	unknown = guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; it is the first part of the path"}
 )
 
-// table is the configuration in service. It is replaced as a whole.
-type table struct {
-	cfg       Config
-	clients   *guard.Tokens // nil: anybody
-	workloads map[string]*workload
-	listeners map[string]*route // by address
-}
-
-// route is what one listener serves.
-type route struct {
-	path  string    // of the address in the configuration
-	own   *workload // nil: all of them by name
-	guard *guard.Guard
-}
-
 // handler serves one listener from the table that is current.
 type handler struct {
-	p    *Proxy
-	addr string
+	table   *atomic.Pointer[table]
+	addr    string
+	metrics *metrics
+	log     *slog.Logger
 }
 
 func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	t := h.p.table.Load()
+	t := h.table.Load()
 	rt := t.listeners[h.addr]
 	if rt == nil { // it is closing
 		h.refuse(rw, r, &closing)
@@ -73,34 +62,22 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) logAccess(x *exchange, path string, out outcome) {
-	h.p.o.Log.Info("request", "workload", x.w.cfg.Name, "method", x.Request.Method, "path", path, "status", x.Status,
+	h.log.Info("request", "workload", x.w.cfg.Name, "method", x.Request.Method, "path", path, "status", x.Status,
 		"outcome", out.String(), "reason", x.reason, "bytes", x.Bytes, "duration_ms", time.Since(x.start).Milliseconds())
-}
-
-// byName cuts the first part of the path, as it was written, off.
-func (t *table) byName(path string) (w *workload, rest string) {
-	if path == "" {
-		return nil, ""
-	}
-	name := path[1:]
-	if i := strings.IndexByte(name, '/'); i >= 0 {
-		name, rest = name[:i], name[i:]
-	}
-	return t.workloads[name], rest
 }
 
 // refuse answers before any workload is involved. The form is that of MCP for
 // what looks like it.
 func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refusal) {
-	h.p.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
+	h.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
 	a := shield.Answer{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}
 	if no.Status == http.StatusUnauthorized {
 		a.Challenge = `Bearer realm="authwatch proxy"`
 	}
 	rpc := r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 	shield.Write(rw, r, a, rpc, nil)
-	if h.p.table.Load().cfg.AccessLog {
-		h.p.o.Log.Info("request", "method", r.Method, "status", no.Status, "outcome", "refused", "reason", string(no.Reason))
+	if h.table.Load().cfg.AccessLog {
+		h.log.Info("request", "method", r.Method, "status", no.Status, "outcome", "refused", "reason", string(no.Reason))
 	}
 }
 

@@ -131,7 +131,7 @@ func (x *exchange) failed(err error) outcome {
 	f := failures[slices.IndexFunc(failures, func(f failure) bool { return errors.Is(err, f.err) })]
 	if f.answer.Code == shield.CodeUnreachable {
 		reason := outbound.Why(err)
-		x.unreached(reason, "err", err)
+		x.w.reach.failed(reason, err)
 		f.answer.Message = fmt.Sprintf(f.answer.Message, reason)
 	}
 	if f.answer.Status != 0 {
@@ -146,7 +146,7 @@ func (x *exchange) failed(err error) outcome {
 func (x *exchange) replaced(resp *http.Response) bool {
 	w, now := x.w, time.Now()
 	w.metrics.duration.Observe(now.Sub(x.start).Seconds())
-	x.reached(resp.StatusCode, now)
+	w.reach.answered(resp.StatusCode)
 	if x.snapshot == nil {
 		return false
 	}
@@ -212,25 +212,6 @@ const (
 	maxPath = 512
 	maxMCP  = 256
 )
-
-// reached keeps track of gateways that answer for an upstream that does not.
-func (x *exchange) reached(status int, now time.Time) {
-	if isGateway(status) {
-		x.unreached(fmt.Sprintf("it answers %d", status))
-		return
-	}
-	if w := x.w; w.reach.answered(now) {
-		w.log.Info("upstream answers again")
-		w.news()
-	}
-}
-
-func (x *exchange) unreached(reason string, attrs ...any) {
-	if w := x.w; w.reach.failed(time.Now(), reason) {
-		w.log.Warn("upstream is unreachable", append(attrs, "reason", reason)...)
-		w.news()
-	}
-}
 
 func (x *exchange) refuse(a shield.Answer) {
 	a.Workload = x.w.cfg.Name

@@ -13,18 +13,9 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
-// begin records what made an edge, and returns the traceparent that the event
-// carries: that of the client's request where spans are not exported.
-func (p *Proxy) begin(f tracker.Fact) string {
-	s := spanOf(f)
-	s.Own = p.o.Trace.Child(s.Parent)
-	p.o.Trace.Record(s)
-	return s.Own
-}
-
-// spanOf is the request behind a fact, up to the headers of its answer, or the
+// factSpan is the request behind a fact, up to the headers of its answer, or the
 // moment of the fact where there is no request.
-func spanOf(f tracker.Fact) trace.Span {
+func factSpan(f tracker.Fact) trace.Span {
 	o := f.Observation
 	s := trace.Span{
 		Name: "observe " + f.Type, Kind: trace.Internal, Start: f.At, End: f.At, Error: o.Problem,
@@ -62,10 +53,10 @@ var wellKnown = map[string]bool{
 	http.MethodPatch: true, http.MethodDelete: true, http.MethodOptions: true,
 }
 
-// published records the way of an event to the bus. All of it stands in the
-// event, so that it is told after a crash too.
-func (p *Proxy) published(e event.Event, now time.Time) {
-	p.o.Trace.Record(trace.Span{
+// publishSpan is the way of an event to the bus. All of it stands in the event,
+// so that it is known after a crash too.
+func publishSpan(e event.Event, now time.Time) trace.Span {
+	return trace.Span{
 		Parent: events.TraceParent(e), Name: "publish " + e.Type() + ".{workload}", Kind: trace.Producer,
 		Start: e.Time(), End: now,
 		Attributes: map[string]any{
@@ -76,5 +67,5 @@ func (p *Proxy) published(e event.Event, now time.Time) {
 			"messaging.message.id":       e.ID(),
 			"authwatch.workload":         e.Subject(),
 		},
-	})
+	}
 }

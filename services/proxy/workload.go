@@ -13,6 +13,14 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
+// shared is what all workloads have in common.
+type shared struct {
+	log       *slog.Logger
+	metrics   *metrics
+	publisher *publisher
+	leaseDue  signal
+}
+
 // workload is one configured upstream in service. A change of its
 // configuration makes a new one; requests under way finish on the old.
 type workload struct {
@@ -24,15 +32,14 @@ type workload struct {
 	atRoot   forward.Target     // on its own listener
 	source   *credential.Source // nil with passthrough
 	observer *observer          // nil with passthrough
-	reach    reach
+	reach    *reachability
 	metrics  workloadMetrics
 	log      *slog.Logger
 	started  time.Time
-	news     func()       // the lease says something else now
 	used     atomic.Int64 // unix nanoseconds of the last request
 }
 
-func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit func(tracker.Fact), news func()) (*workload, error) {
+func newWorkload(cfg Workload, limits Limits, s *shared) (*workload, error) {
 	base, err := cfg.base()
 	if err != nil {
 		return nil, err
@@ -49,22 +56,22 @@ func newWorkload(cfg Workload, limits Limits, m *metrics, log *slog.Logger, emit
 		}),
 		atName:  forward.NewTarget(base, "/"+cfg.Name),
 		atRoot:  forward.NewTarget(base, ""),
-		metrics: m.of(cfg.Name),
-		log:     log.With("workload", cfg.Name),
+		metrics: s.metrics.of(cfg.Name),
+		log:     s.log.With("workload", cfg.Name),
 		started: time.Now(),
-		news:    news,
 	}
+	w.reach = &reachability{log: w.log, changed: s.leaseDue}
 	if cfg.passthrough() {
 		return w, nil
 	}
-	w.observer = &observer{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), emit: emit}
+	w.observer = &observer{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), publisher: s.publisher}
 	w.observer.init(tracker.Options{After: cfg.UnauthorizedAfter, Settle: cfg.settle(), Shapes: !w.mcp})
 	w.observer.question = w.question
 	w.source, err = credential.New(cfg.Credential, credential.Options{
 		Log:        w.log,
 		OnChange:   func(_, _ *credential.Snapshot) { w.observer.load(time.Now()) },
 		OnExpiring: func(_ *credential.Snapshot, _ time.Duration) { w.observer.expiring(time.Now()) },
-		OnFailure:  func(problem string) { m.failures.WithLabelValues(cfg.Name, problem).Inc() },
+		OnFailure:  func(problem string) { s.metrics.failures.WithLabelValues(cfg.Name, problem).Inc() },
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/authwatch/authwatch/services/proxy/guard"
+)
+
+// running is what lives as long as one call of [Proxy.Run]: open listeners and
+// the goroutines of the workloads. It is not safe for concurrent use.
+type running struct {
+	*shared
+	ctx       context.Context
+	wg        sync.WaitGroup
+	failed    chan error
+	table     *atomic.Pointer[table]
+	listeners map[string]*listener
+	stops     map[*workload]context.CancelFunc
+
+	clients     *guard.Tokens // that are followed; nil: none
+	stopClients context.CancelFunc
+}
+
+func newRunning(ctx context.Context, s *shared, t *atomic.Pointer[table]) *running {
+	return &running{
+		shared: s, ctx: ctx, table: t, failed: make(chan error, 1),
+		listeners: map[string]*listener{}, stops: map[*workload]context.CancelFunc{},
+	}
+}
+
+// apply puts a table into service. New listeners are opened first: that is what
+// can fail.
+func (r *running) apply(next *table) error {
+	fresh := map[string]*listener{}
+	for addr, rt := range next.listeners {
+		if r.listeners[addr] != nil {
+			continue
+		}
+		l, err := openListener(r.ctx, rt.path, addr, next.cfg.Limits, &handler{r.table, addr, r.metrics, r.log}, r.log)
+		if err != nil {
+			for _, l := range fresh {
+				l.ln.Close()
+			}
+			return err
+		}
+		fresh[addr] = l
+	}
+
+	r.table.Store(next)
+	r.exchangeWorkloads(next)
+	r.followClients(next.clients)
+	for addr, l := range fresh {
+		r.listeners[addr] = l
+		r.wg.Go(func() {
+			if err := l.serve(); err != nil {
+				select {
+				case r.failed <- fmt.Errorf("serve %s: %w", addr, err):
+				default:
+				}
+			}
+		})
+	}
+	for addr, l := range r.listeners {
+		if next.listeners[addr] == nil {
+			delete(r.listeners, addr)
+			r.wg.Go(func() { l.leave(r.ctx) })
+		}
+	}
+	r.leaseDue.raise()
+	return nil
+}
+
+// exchangeWorkloads starts the new ones and retires those that are gone.
+func (r *running) exchangeWorkloads(next *table) {
+	in := map[*workload]bool{}
+	for _, w := range next.workloads {
+		in[w] = true
+	}
+	for w, stop := range r.stops {
+		if in[w] {
+			continue
+		}
+		w.retire()
+		stop()
+		delete(r.stops, w)
+		if next.workloads[w.cfg.Name] == nil {
+			r.metrics.drop(w.cfg.Name)
+		}
+	}
+	for w := range in {
+		if r.stops[w] != nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(r.ctx)
+		r.stops[w] = stop
+		r.wg.Go(func() { w.run(ctx) })
+	}
+}
+
+// followClients follows the file of the clients' tokens instead of the one before.
+func (r *running) followClients(clients *guard.Tokens) {
+	if clients == r.clients {
+		return
+	}
+	if r.clients != nil {
+		r.stopClients()
+	}
+	r.clients = clients
+	if clients != nil {
+		var ctx context.Context
+		ctx, r.stopClients = context.WithCancel(r.ctx)
+		r.wg.Go(func() { clients.Run(ctx, r.log) })
+	}
+}
+
+// stop closes the listeners and ends what runs, once requests under way are over.
+func (r *running) stop(ctx context.Context, cancel context.CancelFunc) {
+	var wg sync.WaitGroup
+	for _, l := range r.listeners {
+		wg.Go(func() { l.stop(ctx) })
+	}
+	wg.Wait()
+	cancel()
+	r.wg.Wait()
+}
