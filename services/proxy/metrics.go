@@ -33,6 +33,9 @@ func (o outcome) String() string {
 	}[o]
 }
 
+// reasonPath refuses a path that leads to no workload.
+const reasonPath guard.Reason = "path"
+
 type metrics struct {
 	requests  *prometheus.CounterVec
 	verdicts  *prometheus.CounterVec
@@ -45,9 +48,9 @@ type metrics struct {
 }
 
 func newMetrics() *metrics {
-	name := func(s string) string { return "authwatch_proxy_" + s }
+	full := func(s string) string { return "authwatch_proxy_" + s }
 	counter := func(n, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name(n), Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: full(n), Help: help}, labels)
 	}
 	m := &metrics{
 		requests:  counter("requests_total", "Requests by how they ended.", "workload", "outcome"),
@@ -56,14 +59,14 @@ func newMetrics() *metrics {
 		failures:  counter("credential_failures_total", "Attempts to read a credential that gave no token.", "workload", "problem"),
 		published: counter("events_published_total", "Events that the bus has stored.", "type"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: name("answer_seconds"), Help: "From a request to the headers of its answer.",
+			Name: full("answer_seconds"), Help: "From a request to the headers of its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120},
 		}, []string{"workload"}),
 		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: name("open_requests"), Help: "Requests and streams under way.",
+			Name: full("open_requests"), Help: "Requests and streams under way.",
 		}, []string{"workload"}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: name("publish_lag_seconds"), Help: "From an observation to the bus's acknowledgement.",
+			Name: full("publish_lag_seconds"), Help: "From an observation to the bus's acknowledgement.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .5, 1, 5, 10, 60, 600},
 		}),
 	}
@@ -85,21 +88,21 @@ type workloadMetrics struct {
 	open     prometheus.Gauge
 }
 
-func (m *metrics) of(workload string) workloadMetrics {
+func (m *metrics) of(name string) workloadMetrics {
 	var w workloadMetrics
 	for o := range outcomes {
-		w.requests[o] = m.requests.WithLabelValues(workload, o.String())
+		w.requests[o] = m.requests.WithLabelValues(name, o.String())
 	}
 	for k := range w.verdicts {
-		w.verdicts[k] = m.verdicts.WithLabelValues(workload, verdict.Kind(k).String())
+		w.verdicts[k] = m.verdicts.WithLabelValues(name, verdict.Kind(k).String())
 	}
-	w.duration = m.duration.WithLabelValues(workload)
-	w.open = m.open.WithLabelValues(workload)
+	w.duration = m.duration.WithLabelValues(name)
+	w.open = m.open.WithLabelValues(name)
 	return w
 }
 
-func (m *metrics) drop(workload string) {
-	l := prometheus.Labels{"workload": workload}
+func (m *metrics) drop(name string) {
+	l := prometheus.Labels{"workload": name}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{m.requests, m.verdicts, m.failures, m.duration, m.open} {
 		v.DeletePartialMatch(l)
 	}

@@ -25,8 +25,8 @@ const (
 	sampleEvery = time.Second
 )
 
-// source is where a workload's credential comes from.
-type source interface {
+// credentialSource is where a workload's credential comes from.
+type credentialSource interface {
 	Current() *credential.Snapshot
 	Reread(ctx context.Context) *credential.Snapshot
 }
@@ -35,10 +35,10 @@ type source interface {
 // credential, asks the upstream and publishes the facts. Only a shielded client
 // waits for it, in [observer.rule].
 type observer struct {
-	workload  string
+	name      string // of the workload
 	labels    map[string]string
 	upstream  string
-	source    source
+	source    credentialSource
 	publisher *publisher
 	// question asks the upstream. Its answer is always one, of verdict Nothing where
 	// none came.
@@ -179,7 +179,7 @@ func (o *observer) with(f func(*tracker.Tracker)) {
 	f(o.tracker)
 	for _, fact := range o.tracker.Take() {
 		f := &fact.Observation
-		f.Workload, f.Labels, f.Upstream = o.workload, o.labels, o.upstream
+		f.Workload, f.Labels, f.Upstream = o.name, o.labels, o.upstream
 		o.publisher.publish(fact)
 	}
 	if generation, ok := o.tracker.Settled(); ok {

@@ -55,7 +55,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	m := newMetrics()
-	publisher, err := newPublisher(o, id, m)
+	publisher, err := newPublisher(id, o.Bus, m, o.Trace, o.Log)
 	if err != nil {
 		id.close()
 		return nil, err

@@ -22,11 +22,11 @@ type publisher struct {
 	log    *slog.Logger
 }
 
-func newPublisher(o Options, id *identity, m *metrics) (*publisher, error) {
-	p := &publisher{source: id.source(), trace: o.Trace, log: o.Log}
+func newPublisher(id *identity, b *bus.Bus, m *metrics, t *trace.Tracer, log *slog.Logger) (*publisher, error) {
+	p := &publisher{source: id.source(), trace: t, log: log}
 	var err error
 	p.outbox, err = outbox.Open(outbox.Options{
-		Dir: id.dir, Publisher: o.Bus, Log: o.Log,
+		Dir: id.dir, Publisher: b, Log: log,
 		Refused: func(err error) bool { return errors.Is(err, bus.ErrRefused) },
 		Acknowledged: func(e event.Event, lag time.Duration) {
 			m.published.WithLabelValues(e.Type()).Inc()

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/guard"
 	"github.com/authwatch/authwatch/services/proxy/shield"
 )
-
-const reasonPath guard.Reason = "path"
 
 var (
 	closing = guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "not served here any more"}
@@ -79,17 +76,4 @@ func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refu
 	if h.table.Load().cfg.AccessLog {
 		h.log.Info("request", "method", r.Method, "status", no.Status, "outcome", "refused", "reason", string(no.Reason))
 	}
-}
-
-// readID reads as much of a request that is not forwarded as is needed to
-// answer it.
-func readID(r *http.Request) []byte {
-	if r.ContentLength == 0 || r.ContentLength > forward.SmallBody {
-		return nil
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, forward.SmallBody))
-	if err != nil {
-		return nil
-	}
-	return body
 }

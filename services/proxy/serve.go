@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -94,14 +95,14 @@ func (x *exchange) turnAway() (out outcome, refused bool) {
 	return out, false
 }
 
-// failure is what becomes of a request without a whole answer of the upstream.
-type failure struct {
+// ending is what becomes of a request without a whole answer of the upstream.
+type ending struct {
 	err     error
 	outcome outcome
 	answer  shield.Answer // without a status: none is possible any more
 }
 
-var failures = []failure{
+var endings = []ending{
 	{forward.ErrClientGone, outClientGone, shield.Answer{}},
 	{forward.ErrCut, outCut, shield.Answer{}},
 	{forward.ErrBodyTooLarge, outTooLarge, shield.Answer{
@@ -128,16 +129,16 @@ var failures = []failure{
 
 // failed answers the client where the upstream did not.
 func (x *exchange) failed(err error) outcome {
-	f := failures[slices.IndexFunc(failures, func(f failure) bool { return errors.Is(err, f.err) })]
-	if f.answer.Code == shield.CodeUnreachable {
+	e := endings[slices.IndexFunc(endings, func(e ending) bool { return errors.Is(err, e.err) })]
+	if e.answer.Code == shield.CodeUnreachable {
 		reason := outbound.Why(err)
 		x.w.reach.failed(reason, err)
-		f.answer.Message = fmt.Sprintf(f.answer.Message, reason)
+		e.answer.Message = fmt.Sprintf(e.answer.Message, reason)
 	}
-	if f.answer.Status != 0 {
-		x.refuse(f.answer)
+	if e.answer.Status != 0 {
+		x.refuse(e.answer)
 	}
-	return f.outcome
+	return e.outcome
 }
 
 // replaced reports what the upstream's answer says about the credential. It
@@ -241,4 +242,17 @@ func (x *exchange) noCredential() {
 func (x *exchange) advise(c advice.Case) string {
 	c.Source = events.ParseSource(x.snapshot.Source)
 	return c.Text()
+}
+
+// readID reads as much of a request that is not forwarded as is needed to
+// answer it.
+func readID(r *http.Request) []byte {
+	if r.ContentLength == 0 || r.ContentLength > forward.SmallBody {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, forward.SmallBody))
+	if err != nil {
+		return nil
+	}
+	return body
 }

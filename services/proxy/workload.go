@@ -64,7 +64,7 @@ func newWorkload(cfg Workload, limits Limits, s *shared) (*workload, error) {
 	if cfg.passthrough() {
 		return w, nil
 	}
-	w.observer = &observer{workload: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), publisher: s.publisher}
+	w.observer = &observer{name: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), publisher: s.publisher}
 	w.observer.init(tracker.Options{After: cfg.UnauthorizedAfter, Settle: cfg.settle(), Shapes: !w.mcp})
 	w.observer.question = w.question
 	w.source, err = credential.New(cfg.Credential, credential.Options{
