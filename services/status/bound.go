@@ -15,8 +15,9 @@ const (
 	maxLabels        = 11 << 10 // all that the proxy's configuration allows
 	maxScopes        = 2 << 10
 	maxMessage       = 3 << 10
-	maxObserverBytes = 12 << 10
+	maxObserverBytes = 10 << 10
 	maxText          = 1536 // a path, a URL, a description
+	maxName          = 1024 // a method or a name of MCP
 	maxWord          = 512  // a method, a scheme, a fingerprint
 )
 
@@ -33,11 +34,9 @@ func bound(o events.Observation) events.Observation {
 		c.Fingerprint, c.Source = cut(c.Fingerprint, maxWord), cut(c.Source, maxText)
 		o.Credential = &c
 	}
-	if o.Request != nil {
-		o.Request = &events.Request{
-			Method: cut(o.Request.Method, maxWord), Path: cut(o.Request.Path, maxText),
-			MCPMethod: cut(o.Request.MCPMethod, maxWord), MCPName: cut(o.Request.MCPName, maxText),
-		}
+	o.Request = cutRequest(o.Request)
+	if a := o.AcceptedElsewhere; a != nil {
+		o.AcceptedElsewhere = &events.Acceptance{Request: cutRequest(a.Request), At: a.At}
 	}
 	if o.Response != nil && o.Response.Challenge != nil {
 		c := o.Response.Challenge
@@ -55,6 +54,16 @@ func bound(o events.Observation) events.Observation {
 		}
 	}
 	return o
+}
+
+func cutRequest(r *events.Request) *events.Request {
+	if r == nil {
+		return nil
+	}
+	return &events.Request{
+		Method: cut(r.Method, maxWord), Path: cut(r.Path, maxText),
+		MCPMethod: cut(r.MCPMethod, maxName), MCPName: cut(r.MCPName, maxName),
+	}
 }
 
 // cutLabels leaves out what is too much, the last names first.

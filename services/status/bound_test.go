@@ -22,6 +22,9 @@ func filled(text string) events.Observation {
 		Credential: &events.Credential{Source: "file " + text},
 		Request:    &events.Request{Method: text, Path: text, MCPMethod: text, MCPName: text},
 		Response:   &events.Response{Status: 401, Challenge: challenge},
+		AcceptedElsewhere: &events.Acceptance{
+			Request: &events.Request{Method: text, Path: text, MCPMethod: text, MCPName: text}, At: noon,
+		},
 	}
 }
 
@@ -59,6 +62,7 @@ func TestARecordCanAlwaysBeStored(t *testing.T) {
 		require.NotEmpty(t, r.Observers)
 		require.NotNil(t, r.Forbidden)
 		require.NotNil(t, r.Evidence)
+		require.NotNil(t, r.AcceptedElsewhere)
 	}
 }
 

@@ -68,7 +68,7 @@ func (c Case) Do() string {
 	case events.StatusUnauthenticated:
 		switch c.Reason {
 		case events.ReasonRefusedClass:
-			return "It may lack a right there, or the server checks only that call."
+			return "Check that the token has the right to do this; some servers check the token on some requests only."
 		case events.ReasonOtherScheme:
 			return "Check the upstream's URL and which kind of credential it accepts."
 		}
@@ -109,7 +109,7 @@ func (c Case) rejected() string {
 		if e := c.Elsewhere; e != nil {
 			accepted = fmt.Sprintf("for %s at %s", plain(e.Request.Name()), e.At.UTC().Format("15:04:05 UTC"))
 		}
-		return fmt.Sprintf("the upstream refuses %s; the same token was accepted %s.", plain(c.Request.Name()), accepted)
+		return fmt.Sprintf("the upstream refuses %s with %s, and accepted the same token %s.", plain(c.Request.Name()), token(c.Source), accepted)
 	case events.ReasonBare401:
 		return fmt.Sprintf("the upstream answered %d to %s and did not say why. Most often it has expired or was revoked.", status, token(c.Source))
 	case events.ReasonOtherScheme:

@@ -24,7 +24,7 @@ var sources = []events.Source{
 func cases(s events.Source) []advice.Case {
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	all := []advice.Case{{Status: events.StatusExpiring, Expires: &at}, {Status: events.StatusExpiring}}
-	for _, reason := range []string{"invalid_token", "bare_401", "other_scheme", "token_revoked"} {
+	for _, reason := range []string{"invalid_token", "bare_401", "other_scheme", "token_revoked", "refused_class"} {
 		all = append(all, advice.Case{Status: events.StatusUnauthenticated, Reason: reason})
 	}
 	for _, problem := range []string{
@@ -57,7 +57,7 @@ func TestAVariableIsNeverSaidToBeReadWithoutARestart(t *testing.T) {
 	t.Parallel()
 	for _, c := range cases(sources[1]) {
 		require.NotContains(t, c.Text(), "no restart")
-		if c.Reason != events.ReasonOtherScheme {
+		if c.Reason != events.ReasonOtherScheme && c.Reason != events.ReasonRefusedClass {
 			require.Contains(t, c.Text(), "restart the proxy")
 		}
 	}
@@ -80,6 +80,17 @@ func TestASecretFileOfAnEndpointIsNotTakenForTheEndpoint(t *testing.T) {
 	}
 	require.Equal(t, "there is no usable token from the token endpoint https://id.example.com/token: client_secret_file: no such file. "+
 		"Put the client's secret or refresh token there; it is picked up at once, no restart.", c.Text())
+}
+
+func TestARefusalOfOneKindOfRequestIsSaidWithWhatIsAccepted(t *testing.T) {
+	t.Parallel()
+	c := advice.Case{
+		Status: events.StatusUnauthenticated, Source: sources[0], Reason: events.ReasonRefusedClass,
+		Request:   &events.Request{Method: "POST", Path: "/mcp", MCPMethod: "tools/call"},
+		Elsewhere: &events.Acceptance{Request: &events.Request{Method: "GET", Path: "/me"}, At: time.Date(2026, 11, 24, 9, 59, 59, 0, time.UTC)},
+	}
+	require.Equal(t, "the upstream refuses tools/call with the token in /run/secrets/github, and accepted the same token for GET /me at 09:59:59 UTC. "+
+		"Check that the token has the right to do this; some servers check the token on some requests only.", c.Text())
 }
 
 func TestTextFromOutsideIsBoundedAndOnOneLine(t *testing.T) {
