@@ -3,6 +3,8 @@ package notifier
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -241,4 +243,18 @@ func (c *manualClock) move(d time.Duration) {
 		t.ch <- c.now
 	}
 	c.timers = left
+}
+
+// keys are those that the notifier's bucket has.
+func (s *stage) keys() []string {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	there := map[string]bool{}
+	require.NoError(s.t, s.bus.Bucket(bus.BucketDeliveries).Watch(ctx, ">", func(e bus.Entry) {
+		if !e.Deleted {
+			there[e.Key] = true
+		}
+	}, bus.OnCurrent(cancel)))
+	return slices.Sorted(maps.Keys(there))
 }

@@ -239,10 +239,7 @@ func TestANewReceiverGetsOpenIncidentsOnlyAndARemovedOneLeavesNothingBehind(t *t
 	s.die("last")
 	late.waitFor("opened open", "opened last")
 	stop()
-	keys, err := s.bus.Bucket(bus.BucketDeliveries).Keys(t.Context())
-	require.NoError(t, err)
-	slices.Sort(keys)
-	require.Equal(t, []string{"cursor", "row.late.last", "row.late.open"}, keys)
+	require.Equal(t, []string{"cursor", "row.late.last", "row.late.open"}, s.keys())
 	require.Len(t, ops.attempts(), 3)
 }
 

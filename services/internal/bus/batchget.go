@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-
-	"github.com/nats-io/nats.go"
 )
 
 // A page is read with one request (JetStream ADR-31, batch).
@@ -19,38 +17,26 @@ const (
 // batches passes every event on a filter from a sequence on to fn, in order.
 func (b *Bus) batches(ctx context.Context, stream, filter string, from uint64, fn func(Message) error) error {
 	for from = max(from, 1); ; {
-		raw, more, err := b.batchGet(ctx, stream, filter, from)
+		batch, more, err := b.batchGet(ctx, stream, filter, from)
 		if err != nil {
-			return fmt.Errorf("read %s %s: %w", stream, filter, ignore(err, ErrNotFound))
+			return fmt.Errorf("read %s %s: %w", stream, filter, err)
 		}
 		created, err := b.created(ctx, stream)
 		if err != nil {
 			return err
 		}
-		for _, reply := range raw {
-			m, err := decode(reply, created)
-			if m.Sequence > 0 {
-				from = m.Sequence + 1
-			}
-			if errors.Is(err, ErrMalformed) {
-				b.skip(stream, err)
-				continue
-			}
-			if err == nil {
-				err = fn(m)
-			}
-			if err != nil {
-				return err
-			}
+		if err := b.passOn(stream, created, batch, fn); err != nil {
+			return err
 		}
 		if !more {
 			return nil
 		}
+		from = batch[len(batch)-1].sequence + 1
 	}
 }
 
-// batchGet returns the raw messages of one request and whether there are more.
-func (b *Bus) batchGet(ctx context.Context, stream, filter string, from uint64) (raw []*nats.Msg, more bool, err error) {
+// batchGet returns the messages of one request and whether there are more.
+func (b *Bus) batchGet(ctx context.Context, stream, filter string, from uint64) (batch []stored, more bool, err error) {
 	body, err := json.Marshal(get{Next: filter, Sequence: from, Batch: batchMessages, MaxBytes: batchBytes})
 	if err != nil {
 		return nil, false, err
@@ -72,17 +58,18 @@ func (b *Bus) batchGet(ctx context.Context, stream, filter string, from uint64) 
 			}
 			if m.Header.Get("Status") == "204" { // the end of the batch
 				pending, err := strconv.ParseUint(m.Header.Get(headerPending), 10, 64)
-				more = err == nil && pending > 0 && len(raw) > 0
+				more = err == nil && pending > 0 && len(batch) > 0
 				return nil
 			}
-			if err := status(m); err != nil {
+			s, err := gotten(m)
+			if err != nil {
 				return err
 			}
-			raw = append(raw, m)
+			batch = append(batch, s)
 		}
 	})
 	if errors.Is(err, ErrNotFound) {
 		return nil, false, nil
 	}
-	return raw, more, err
+	return batch, more, err
 }

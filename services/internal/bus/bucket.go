@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -40,11 +39,6 @@ const (
 
 func (k *Bucket) stream() string            { return "KV_" + k.name }
 func (k *Bucket) subject(key string) string { return "$KV." + k.name + "." + key }
-func (k *Bucket) key(subject string) string { return strings.TrimPrefix(subject, k.subject("")) }
-
-func deletes(h nats.Header) bool {
-	return h.Get(headerOperation) != "" || h.Get(headerMarker) != ""
-}
 
 func (k *Bucket) fail(op, key string, err error) error {
 	return fmt.Errorf("%s %s/%s: %w", op, k.name, key, err)
@@ -104,22 +98,6 @@ func (k *Bucket) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Keys returns the keys that exist, in the order of their last writes.
-func (k *Bucket) Keys(ctx context.Context) ([]string, error) {
-	keys := []string{}
-	s := subscription{stream: k.stream(), filter: k.subject(">"), lastPerSubject: true, untilCurrent: true, headersOnly: true}
-	err := s.run(ctx, k.bus, func(d delivered) error {
-		if !deletes(d.Headers()) {
-			keys = append(keys, k.key(d.Subject()))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, k.fail("list", "", err)
-	}
-	return keys, nil
-}
-
 func expect(revision uint64) nats.Header {
 	return nats.Header{headerExpectSequence: {strconv.FormatUint(revision, 10)}}
 }
@@ -133,24 +111,16 @@ func (k *Bucket) write(ctx context.Context, key string, value []byte, header nat
 }
 
 func (k *Bucket) last(ctx context.Context, key string) (Entry, error) {
-	body, err := json.Marshal(get{Last: k.subject(key)})
+	s, err := k.bus.directGet(ctx, k.stream(), get{Last: k.subject(key)})
 	if err != nil {
 		return Entry{}, err
 	}
-	reply, err := k.bus.request(ctx, directSubject(k.stream()), body)
-	if err == nil {
-		err = status(reply)
+	return k.entry(s), nil
+}
+
+func (k *Bucket) entry(s stored) Entry {
+	return Entry{
+		Key: strings.TrimPrefix(s.subject, k.subject("")), Value: s.data, Revision: s.sequence, Stored: s.at,
+		Deleted: s.header.Get(headerOperation) != "" || s.header.Get(headerMarker) != "",
 	}
-	if err != nil {
-		return Entry{}, err
-	}
-	revision, err := strconv.ParseUint(reply.Header.Get(headerSequence), 10, 64)
-	if err != nil {
-		return Entry{}, fmt.Errorf("%w: answer without a revision", ErrUnavailable)
-	}
-	stored, err := time.Parse(time.RFC3339Nano, reply.Header.Get(headerTimestamp))
-	if err != nil {
-		return Entry{}, fmt.Errorf("%w: answer without a time", ErrUnavailable)
-	}
-	return Entry{Key: key, Value: reply.Data, Revision: revision, Stored: stored, Deleted: deletes(reply.Header)}, nil
 }

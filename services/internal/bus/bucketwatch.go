@@ -36,11 +36,8 @@ func (k *Bucket) Watch(ctx context.Context, filter string, fn func(Entry), opts 
 			clear(stale)
 			w.current()
 		}
-		return s.run(ctx, k.bus, func(d delivered) error {
-			e := Entry{
-				Key: k.key(d.Subject()), Value: d.Data(), Revision: d.meta.Sequence.Stream,
-				Stored: d.meta.Timestamp, Deleted: deletes(d.Headers()),
-			}
+		return s.run(ctx, k.bus, func(s stored) error {
+			e := k.entry(s)
 			known, met := w.seen[e.Key], stale[e.Key]
 			delete(stale, e.Key)
 			switch {

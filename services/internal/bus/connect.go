@@ -1,17 +1,70 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authwatch/authwatch/services/internal/config"
 )
+
+// Options say how to reach the bus.
+type Options struct {
+	URL  string // nats://host:4222, several with commas; not with InProcess
+	Name string // of this process: the client's name and its canary's key
+
+	User            string
+	Password        config.Secret
+	PasswordFile    string // read again at every connect
+	CredentialsFile string // JWT and seed, read again at every connect
+	TLSCA           string // file; verifies the server
+	TLSCert, TLSKey string // files; the client's own
+
+	InProcess nats.InProcessConnProvider // an embedded server
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // nil: none
+}
+
+// Connect tries to connect for two seconds a server and goes on in the background
+// for ever: whether the broker answers is what Ready says. The error is about the
+// options alone. The bus outlives ctx, so that what drains after it can publish:
+// Close ends it.
+func Connect(ctx context.Context, o Options) (*Bus, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Name == "" {
+		o.Name = "authwatch"
+	}
+	if o.URL == "" && o.InProcess == nil {
+		return nil, errors.New("nats.url is empty")
+	}
+	b := &Bus{log: o.Log, metrics: newMetrics(o.Metrics, o.Name)}
+	b.canary.name = keySafe(o.Name)
+	b.canary.kick = make(chan struct{}, 1)
+	options, err := b.options(o)
+	if err != nil {
+		return nil, err
+	}
+	if b.nc, err = nats.Connect(o.URL, options...); err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		b.nc.Close()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	b.done.Go(func() { b.beat(ctx) })
+	return b, nil
+}
 
 // dialTimeout is how long Connect waits for each server at first; what follows is
 // tried in the background.
@@ -126,16 +179,6 @@ func (b *Bus) asyncError(s *nats.Subscription, err error) {
 	}
 	b.log.Warn("bus reported an error", "subject", subject, "err", withoutSecrets(err))
 	b.canary.failed(withoutSecrets(err))
-}
-
-var userinfo = regexp.MustCompile(`//[^/@\s]*@`)
-
-// withoutSecrets takes the user and password of a URL out of an error.
-func withoutSecrets(err error) error {
-	if err == nil || !strings.Contains(err.Error(), "@") {
-		return err
-	}
-	return errors.New(userinfo.ReplaceAllString(err.Error(), "//"))
 }
 
 var unsafeInKey = regexp.MustCompile(`[^A-Za-z0-9_-]`)

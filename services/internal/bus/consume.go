@@ -13,20 +13,10 @@ import (
 	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
-// Consumer names a durable consumer that exists (see Provision).
-type Consumer struct {
-	Stream  string
-	Durable string
-	Workers int    // handlers at the same time, of different workloads; 0 means 16
-	Service string // dead letters go to dead.<service>; empty: the durable without its version
-}
-
 const (
 	defaultWorkers = 16
-	// drainTimeout is how long the handlers in progress may take when ctx ends.
-	drainTimeout = 5 * time.Second
-	lagInterval  = 10 * time.Second
-	healDelay    = 2 * time.Second
+	lagInterval    = 10 * time.Second
+	healDelay      = 2 * time.Second
 )
 
 var durableVersion = regexp.MustCompile(`-v[0-9]+$`)
@@ -50,7 +40,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, M
 	if c.Service == "" {
 		c.Service = durableVersion.ReplaceAllString(c.Durable, "")
 	}
-	b.metrics.begin(c)
+	b.metrics.begin(c.Stream, c.Durable, c.Service)
 	d := newDispatch(b, c, h)
 	stop := d.start(ctx)
 	defer stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -26,38 +27,46 @@ const maxReason = 512
 // DeadSubject is where a service sends what it cannot use.
 func DeadSubject(service string) string { return "dead." + service }
 
+// letter is a message that goes to DEAD.
+type letter struct {
+	service, stream, durable string
+	stored
+	created time.Time // of the stream
+	why     error
+}
+
 // bury copies a message to DEAD, bytes and headers as they came, and terminates
 // it when the copy is stored. The original stays in its stream until its age
 // ends it, so a full DEAD loses nothing that cannot be found: it is said, and
 // the next messages are not held up.
-func (b *Bus) bury(ctx context.Context, c Consumer, it *item) error {
-	reason := events.CleanText(it.dead.Error(), maxReason)
-	log := b.log.With("service", c.Service, "stream", c.Stream, "subject", it.Subject(),
-		"sequence", it.meta.Sequence.Stream, "reason", reason)
-	_, err := b.put(ctx, deadLetter(c, it, reason))
+func (b *Bus) bury(ctx context.Context, l letter, terminate func(reason string) error) error {
+	reason := events.CleanText(l.why.Error(), maxReason)
+	log := b.log.With("service", l.service, "stream", l.stream, "subject", l.subject,
+		"sequence", l.sequence, "reason", reason)
+	_, err := b.put(ctx, l.encode(reason))
 	switch {
 	case err == nil:
 		log.Error("message goes to the dead letters")
-		b.metrics.dead.WithLabelValues(c.Service, "stored").Inc()
+		b.metrics.dead.WithLabelValues(l.service, "stored").Inc()
 	case errors.Is(err, ErrFull):
 		log.Error("message is given up on and DEAD is full: it stays in its stream alone", "err", err)
-		b.metrics.dead.WithLabelValues(c.Service, "full").Inc()
+		b.metrics.dead.WithLabelValues(l.service, "full").Inc()
 	default:
 		if ctx.Err() == nil {
 			log.Warn("dead letter is not stored, will retry", "err", err)
 		}
 		return fmt.Errorf("dead letter: %w", err)
 	}
-	b.metrics.count(c, "dead")
-	if err := it.TermWithReason(reason); err != nil {
+	b.metrics.count(l.durable, "dead")
+	if err := terminate(reason); err != nil {
 		log.Debug("message is not terminated", "err", err) // it comes again and is buried again, as a duplicate
 	}
 	return nil
 }
 
-func deadLetter(c Consumer, it *item, reason string) *nats.Msg {
+func (l letter) encode(reason string) *nats.Msg {
 	header := nats.Header{}
-	for name, values := range it.Headers() {
+	for name, values := range l.header {
 		if !plainHeader(name) {
 			continue
 		}
@@ -66,13 +75,13 @@ func deadLetter(c Consumer, it *item, reason string) *nats.Msg {
 		}
 		header[name] = values
 	}
-	sequence := strconv.FormatUint(it.meta.Sequence.Stream, 10)
+	sequence := strconv.FormatUint(l.sequence, 10)
 	header.Set(HeaderDeadReason, reason)
-	header.Set(HeaderDeadStream, c.Stream)
+	header.Set(HeaderDeadStream, l.stream)
 	header.Set(HeaderDeadSequence, sequence)
-	header.Set(HeaderDeadSubject, it.Subject())
-	header.Set(events.HeaderMsgID, fmt.Sprintf("%s#%s@%d", c.Durable, sequence, it.created.Unix()))
-	return &nats.Msg{Subject: DeadSubject(c.Service), Header: header, Data: it.Data()}
+	header.Set(HeaderDeadSubject, l.subject)
+	header.Set(events.HeaderMsgID, fmt.Sprintf("%s#%s@%d", l.durable, sequence, l.created.Unix()))
+	return &nats.Msg{Subject: DeadSubject(l.service), Header: header, Data: l.data}
 }
 
 // plainHeader reports whether the name is a token (RFC 9110 section 5.6.2): the

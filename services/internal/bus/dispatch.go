@@ -14,6 +14,17 @@ import (
 	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
+// Consumer names a durable consumer that exists (see Provision).
+type Consumer struct {
+	Stream  string
+	Durable string
+	Workers int    // handlers at the same time, of different workloads; 0 means 16
+	Service string // dead letters go to dead.<service>; empty: the durable without its version
+}
+
+// drainTimeout is how long the handlers in progress may take at the end.
+const drainTimeout = 5 * time.Second
+
 // dispatch has the messages in hand and gives them to its workers, one at a time
 // of each workload. A message that failed waits without a worker, and the later
 // ones of its workload wait behind it. The server's MaxAckPending bounds it all.
@@ -37,7 +48,8 @@ type dispatch struct {
 
 // item is one message in hand.
 type item struct {
-	delivered
+	stored
+	jetstream.Msg
 	workload string
 	created  time.Time // of the stream
 	unbroken uint64    // see Message
@@ -103,7 +115,7 @@ func (d *dispatch) tell(busy bool, say func(jetstream.Msg) error) {
 	d.mu.Unlock()
 	for _, it := range held {
 		if err := say(it); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
-			d.bus.log.Debug("messages in hand are not held", "sequence", it.meta.Sequence.Stream, "err", err)
+			d.bus.log.Debug("messages in hand are not held", "sequence", it.sequence, "err", err)
 			return
 		}
 	}
@@ -124,23 +136,23 @@ func (d *dispatch) begin(durable, stream time.Time) {
 // add takes a message in hand. It never waits: one workload's trouble must not
 // keep the others from being pulled.
 func (d *dispatch) add(msg jetstream.Msg) {
-	meta, err := msg.Metadata()
+	m, _, err := delivered(msg)
 	if err != nil {
 		d.bus.log.Error("message without metadata", "subject", msg.Subject(), "err", err)
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.unbroken == 0 || meta.Sequence.Stream != d.last+1 {
-		d.unbroken = meta.Sequence.Stream
+	if d.unbroken == 0 || m.sequence != d.last+1 {
+		d.unbroken = m.sequence
 	}
-	d.last = meta.Sequence.Stream
-	if d.closed || d.inHand[meta.Sequence.Stream] != nil {
+	d.last = m.sequence
+	if d.closed || d.inHand[m.sequence] != nil {
 		return // acknowledging the delivery in hand ends this one too
 	}
-	workload := msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:]
-	it := &item{delivered: delivered{msg, meta}, workload: workload, created: d.stream, unbroken: d.unbroken, pause: backoff()}
-	d.inHand[meta.Sequence.Stream] = it
+	workload := m.subject[strings.LastIndexByte(m.subject, '.')+1:]
+	it := &item{stored: m, Msg: msg, workload: workload, created: d.stream, unbroken: d.unbroken, pause: backoff()}
+	d.inHand[m.sequence] = it
 	d.push(it)
 }
 
@@ -183,7 +195,7 @@ func (d *dispatch) take() *item {
 
 func (d *dispatch) handle(ctx context.Context, it *item) error {
 	if it.dead != nil {
-		return d.bus.bury(ctx, d.c, it)
+		return d.bus.bury(ctx, letter{d.c.Service, d.c.Stream, d.c.Durable, it.stored, it.created, it.dead}, it.TermWithReason)
 	}
 	m, err := it.message(it.created)
 	if err != nil {
@@ -197,7 +209,7 @@ func (d *dispatch) handle(ctx context.Context, it *item) error {
 	if _, terminal := errors.AsType[terminalError](err); terminal {
 		return err
 	}
-	d.bus.metrics.count(d.c, "retried")
+	d.bus.metrics.count(d.c.Durable, "retried")
 	if ctx.Err() == nil && it.pause.Failures%10 == 0 {
 		d.bus.log.Warn("message is retried", "subject", m.Subject, "sequence", m.Sequence, "attempts", it.pause.Failures+1, "err", err)
 	}
@@ -208,11 +220,11 @@ func (d *dispatch) handle(ctx context.Context, it *item) error {
 // not, the message comes again, which a handler must bear.
 func (d *dispatch) confirm(ctx context.Context, it *item) {
 	if err := d.bus.do(ctx, it.Reply(), it.DoubleAck); err != nil {
-		d.bus.metrics.count(d.c, "unconfirmed")
-		d.bus.log.Debug("acknowledgement is not confirmed", "sequence", it.meta.Sequence.Stream, "err", err)
+		d.bus.metrics.count(d.c.Durable, "unconfirmed")
+		d.bus.log.Debug("acknowledgement is not confirmed", "sequence", it.sequence, "err", err)
 		return
 	}
-	d.bus.metrics.count(d.c, "done")
+	d.bus.metrics.count(d.c.Durable, "done")
 }
 
 // settle ends a worker's turn at a message: it is done (nil), due again after a
@@ -230,8 +242,8 @@ func (d *dispatch) settle(it *item, err error) {
 		})
 		return
 	}
-	if err == nil && d.inHand[it.meta.Sequence.Stream] == it {
-		delete(d.inHand, it.meta.Sequence.Stream)
+	if err == nil && d.inHand[it.sequence] == it {
+		delete(d.inHand, it.sequence)
 	}
 	if queue := d.behind[it.workload]; len(queue) > 0 {
 		d.behind[it.workload] = queue[1:]

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -99,4 +100,14 @@ func classOf(api *jetstream.APIError) error {
 		return ErrUnavailable
 	}
 	return ErrRefused
+}
+
+var userinfo = regexp.MustCompile(`//[^/@\s]*@`)
+
+// withoutSecrets takes the user and password of a URL out of an error.
+func withoutSecrets(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "@") {
+		return err
+	}
+	return errors.New(userinfo.ReplaceAllString(err.Error(), "//"))
 }

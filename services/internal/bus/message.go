@@ -2,11 +2,13 @@ package bus
 
 import (
 	"fmt"
-	"strconv"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/authwatch/authwatch/events"
 )
@@ -26,34 +28,65 @@ type Message struct {
 	Unbroken uint64
 }
 
-// Headers of a direct get's answer (JetStream ADR-31).
-const (
-	headerStream    = "Nats-Stream"
-	headerSubject   = "Nats-Subject"
-	headerSequence  = "Nats-Sequence"
-	headerTimestamp = "Nats-Time-Stamp"
-	headerPending   = "Nats-Num-Pending"
-)
-
-// decode reads the answer to a direct get. With ErrMalformed everything but the
-// event is filled in.
-func decode(m *nats.Msg, created time.Time) (Message, error) {
-	sequence, err := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
-	if err != nil {
-		return Message{}, fmt.Errorf("%w: answer without a sequence", ErrUnavailable)
-	}
-	stored, err := time.Parse(time.RFC3339Nano, m.Header.Get(headerTimestamp))
-	if err != nil {
-		return Message{}, fmt.Errorf("%w: answer without a time", ErrUnavailable)
-	}
-	out := Message{Subject: m.Header.Get(headerSubject), Sequence: sequence, Stored: stored, Created: created}
-	out.Event, err = events.Unmarshal(m.Header, m.Data)
-	if err != nil {
-		return out, malformed(out, err)
-	}
-	return out, nil
+// stored is a message as the server has it.
+type stored struct {
+	subject  string
+	header   nats.Header
+	data     []byte
+	sequence uint64
+	at       time.Time // by the broker's clock
 }
 
-func malformed(m Message, err error) error {
-	return fmt.Errorf("%w: %s at %d: %w", ErrMalformed, m.Subject, m.Sequence, err)
+func delivered(m jetstream.Msg) (stored, *jetstream.MsgMetadata, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return stored{}, nil, err
+	}
+	return stored{m.Subject(), m.Headers(), m.Data(), meta.Sequence.Stream, meta.Timestamp}, meta, nil
+}
+
+// message decodes s. With ErrMalformed everything but the event is filled in.
+func (s stored) message(created time.Time) (Message, error) {
+	m := Message{Subject: s.subject, Sequence: s.sequence, Stored: s.at, Created: created}
+	var err error
+	if m.Event, err = events.Unmarshal(s.header, s.data); err != nil {
+		err = fmt.Errorf("%w: %s at %d: %w", ErrMalformed, s.subject, s.sequence, err)
+	}
+	return m, err
+}
+
+// passOn decodes on all processors and passes the events on in order.
+func (b *Bus) passOn(stream string, created time.Time, batch []stored, fn func(Message) error) error {
+	type result struct {
+		m   Message
+		err error
+	}
+	results := make([]result, len(batch))
+	var wg sync.WaitGroup
+	workers := min(runtime.GOMAXPROCS(0), len(batch))
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(batch); i += workers {
+				results[i].m, results[i].err = batch[i].message(created)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range results {
+		if r.err != nil {
+			b.skip(stream, r.err)
+			continue
+		}
+		if err := fn(r.m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skip counts a stored message that is not an event. The consumers of the stream
+// have sent it to DEAD.
+func (b *Bus) skip(stream string, err error) {
+	b.metrics.skipped.WithLabelValues(stream).Inc()
+	b.log.Debug("message is passed over", "stream", stream, "err", err)
 }

@@ -54,18 +54,18 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 
 // begin shows what counts the work of a consumer from zero on: Prometheus sees no
 // increase in a counter that appears with its first event.
-func (m *metrics) begin(c Consumer) {
-	m.consuming.WithLabelValues(c.Stream, c.Durable)
+func (m *metrics) begin(stream, durable, service string) {
+	m.consuming.WithLabelValues(stream, durable)
 	for _, outcome := range []string{"done", "retried", "dead", "unconfirmed"} {
-		m.handled.WithLabelValues(c.Durable, outcome)
+		m.handled.WithLabelValues(durable, outcome)
 	}
 	for _, outcome := range []string{"stored", "full"} {
-		m.dead.WithLabelValues(c.Service, outcome)
+		m.dead.WithLabelValues(service, outcome)
 	}
 }
 
-func (m *metrics) count(c Consumer, outcome string) {
-	m.handled.WithLabelValues(c.Durable, outcome).Inc()
+func (m *metrics) count(durable, outcome string) {
+	m.handled.WithLabelValues(durable, outcome).Inc()
 }
 
 // register returns c, or its equal that is registered already: two buses of one

@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,28 +59,4 @@ func covers(pattern, subject string) bool {
 		}
 		pattern, subject = moreWant, moreGot
 	}
-}
-
-// checkNeeds compares what was named with Needs to what the server allows. A
-// server that does not say leaves it to the first publish to find out.
-func (b *Bus) checkNeeds(ctx context.Context) {
-	b.canary.mu.Lock()
-	needs := slices.Clone(b.canary.needs)
-	b.canary.mu.Unlock()
-	if len(needs) == 0 {
-		return
-	}
-	have, err := b.permissions(ctx)
-	if err != nil && !errors.Is(err, ErrUnavailable) {
-		b.log.Warn("cannot check the permissions of this user beforehand", "err", err)
-	}
-	var denied error
-	for _, subject := range needs {
-		if err == nil && !have.permit(subject) {
-			denied = fmt.Errorf("%w: %w to publish on %s", ErrRefused, errDenied, subject)
-		}
-	}
-	b.canary.mu.Lock()
-	defer b.canary.mu.Unlock()
-	b.canary.denied = denied
 }

@@ -4,16 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-const metadataVersion = "authwatch.topology"
-
-func metadata() map[string]string {
-	return map[string]string{metadataVersion: strconv.Itoa(topologyVersion)}
-}
 
 // Provision makes the streams, buckets and durables that the services need, and
 // brings existing ones up to date; 0 replicas mean 1. It may be called again at
@@ -108,10 +101,4 @@ func (b *Bus) provisionDurable(ctx context.Context, d durable) error {
 		_, err = b.js.UpdateConsumer(ctx, d.stream, d.config)
 		return err
 	})
-}
-
-// newer reports whether a later version than this one has provisioned.
-func newer(metadata map[string]string) bool {
-	version, err := strconv.Atoi(metadata[metadataVersion])
-	return err == nil && version > topologyVersion
 }

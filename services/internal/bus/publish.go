@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -86,14 +85,4 @@ func (b *Bus) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, erro
 	}
 	b.metrics.published.WithLabelValues(outcome(err)).Inc()
 	return ack, err
-}
-
-// ignore returns nil for one of the errors.
-func ignore(err error, these ...error) error {
-	for _, e := range these {
-		if errors.Is(err, e) {
-			return nil
-		}
-	}
-	return err
 }

@@ -2,37 +2,19 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/nats-io/nats.go"
 )
 
-// Reads are direct gets: any replica of the stream answers, perhaps a little
-// behind its leader. They are cheap and they work without a quorum. Whoever
-// decides something on them decides with Write.
-
-// get is the body of a direct get (JetStream ADR-31). The form with a subject in
-// the request's own subject takes no wildcards.
-type get struct {
-	Sequence uint64 `json:"seq,omitempty"`
-	Last     string `json:"last_by_subj,omitempty"`
-	Next     string `json:"next_by_subj,omitempty"`
-	Batch    int    `json:"batch,omitempty"`
-	MaxBytes int    `json:"max_bytes,omitempty"`
-}
-
-func directSubject(stream string) string { return "$JS.API.DIRECT.GET." + stream }
-
-// Last returns the newest message on a filter, which may have wildcards. With
+// Last returns the newest message on a filter, which may have wildcards. It may be
+// a little behind: a decision that is based on it is made with Write. With
 // ErrMalformed the message has its position, so that Write can still replace it.
 func (b *Bus) Last(ctx context.Context, stream, filter string) (Message, error) {
 	return b.get(ctx, stream, get{Last: filter})
 }
 
-// Next returns the first event on a filter at or after a sequence. What is no
-// event is passed over. The caller knows a message there: a replica that has
+// Next returns the first event on a filter at or after a sequence. What is not
+// an event is passed over. The caller knows a message there: a replica that has
 // nothing, not even that, is behind, and the error is ErrUnavailable.
 func (b *Bus) Next(ctx context.Context, stream, filter string, from uint64, known Message) (Message, error) {
 	for {
@@ -91,37 +73,9 @@ func (b *Bus) get(ctx context.Context, stream string, g get) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	body, err := json.Marshal(g)
-	if err != nil {
-		return Message{}, err
-	}
-	reply, err := b.request(ctx, directSubject(stream), body)
-	if err == nil {
-		err = status(reply)
-	}
+	s, err := b.directGet(ctx, stream, g)
 	if err != nil {
 		return Message{}, fmt.Errorf("read %s %s%s: %w", stream, g.Last, g.Next, err)
 	}
-	return decode(reply, created)
-}
-
-// status is the error in a direct get's answer.
-func status(m *nats.Msg) error {
-	switch code, text := m.Header.Get("Status"), m.Header.Get("Description"); code {
-	case "":
-		return nil
-	case "404":
-		return ErrNotFound
-	case "503":
-		return ErrUnavailable
-	default:
-		return fmt.Errorf("%w: %s %s", ErrRefused, code, text)
-	}
-}
-
-// skip counts a stored message that is no event. The consumers of the stream
-// have sent it to DEAD.
-func (b *Bus) skip(stream string, err error) {
-	b.metrics.skipped.WithLabelValues(stream).Inc()
-	b.log.Debug("message is passed over", "stream", stream, "err", err)
+	return s.message(created)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -79,6 +80,30 @@ func (b *Bus) Needs(subjects ...string) {
 	b.canary.needs = append(b.canary.needs, subjects...)
 	b.canary.mu.Unlock()
 	b.canary.soon()
+}
+
+// checkNeeds compares what was named with Needs to what the server allows. A
+// server that does not say leaves it to the first publish to find out.
+func (b *Bus) checkNeeds(ctx context.Context) {
+	b.canary.mu.Lock()
+	needs := slices.Clone(b.canary.needs)
+	b.canary.mu.Unlock()
+	if len(needs) == 0 {
+		return
+	}
+	have, err := b.permissions(ctx)
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		b.log.Warn("cannot check the permissions of this user beforehand", "err", err)
+	}
+	var denied error
+	for _, subject := range needs {
+		if err == nil && !have.permit(subject) {
+			denied = fmt.Errorf("%w: %w to publish on %s", ErrRefused, errDenied, subject)
+		}
+	}
+	b.canary.mu.Lock()
+	defer b.canary.mu.Unlock()
+	b.canary.denied = denied
 }
 
 // beat writes the canary until ctx ends.

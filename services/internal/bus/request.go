@@ -7,14 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/nats-io/nats.go"
 )
-
-// requestTimeout bounds one attempt of anything. A leader change takes 5 to 8 s:
-// the caller tries again.
-const requestTimeout = 5 * time.Second
 
 var (
 	errDisconnected = errors.New("the connection was lost")
@@ -100,44 +93,4 @@ func (rs *openRequests) denied(err error) {
 			r.cancel(refused)
 		}
 	}
-}
-
-// do makes one attempt of fn, which sends to subject and waits for the answer.
-// It ends early when ctx ends, when the connection is lost, and when the server
-// denies the subject.
-func (b *Bus) do(ctx context.Context, subject string, fn func(context.Context) error) error {
-	return b.doWithin(ctx, requestTimeout, subject, fn)
-}
-
-func (b *Bus) doWithin(ctx context.Context, timeout time.Duration, subject string, fn func(context.Context) error) error {
-	if !b.nc.IsConnected() {
-		if err := b.nc.LastError(); err != nil {
-			return fmt.Errorf("%w: not connected: %w", ErrUnavailable, withoutSecrets(err))
-		}
-		return fmt.Errorf("%w: not connected", ErrUnavailable)
-	}
-	own, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	timed, stop := context.WithTimeout(own, timeout)
-	defer stop()
-	r := b.requests.add(subject, cancel)
-	defer b.requests.remove(r)
-	err := fn(timed)
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(own); cause != nil && ctx.Err() == nil {
-		return cause
-	}
-	return classify(err)
-}
-
-// request sends a message and returns the answer.
-func (b *Bus) request(ctx context.Context, subject string, data []byte) (*nats.Msg, error) {
-	var reply *nats.Msg
-	err := b.do(ctx, subject, func(ctx context.Context) (err error) {
-		reply, err = b.nc.RequestWithContext(ctx, subject, data)
-		return err
-	})
-	return reply, err
 }

@@ -22,19 +22,12 @@ const (
 	quiet              = time.Second // without a message that is due
 )
 
-// delivered is a message as a consumer hands it out.
-type delivered struct {
-	jetstream.Msg
-	meta *jetstream.MsgMetadata
-}
-
 // subscription reads a stream in order through an ephemeral consumer.
 type subscription struct {
 	stream, filter string
 	from           uint64 // 0: only what is stored from now on
 	lastPerSubject bool   // only the newest message of each subject, whatever from is
 	untilCurrent   bool   // end when everything stored so far was passed on
-	headersOnly    bool
 
 	current func()                // everything stored so far was passed on; may be nil
 	started func(position uint64) // the position before the first message; may be nil
@@ -42,7 +35,7 @@ type subscription struct {
 
 // run passes messages to fn until ctx ends, fn fails, or the order is broken by
 // a lost consumer or connection: then the caller starts again.
-func (s subscription) run(ctx context.Context, b *Bus, fn func(delivered) error) error {
+func (s subscription) run(ctx context.Context, b *Bus, fn func(stored) error) error {
 	consumer, err := s.create(ctx, b)
 	if err != nil {
 		return err
@@ -75,7 +68,7 @@ type reading struct {
 	caughtUp bool
 }
 
-func (r *reading) run(ctx context.Context, pending uint64, fn func(delivered) error) error {
+func (r *reading) run(ctx context.Context, pending uint64, fn func(stored) error) error {
 	for expected := uint64(1); ; expected++ {
 		if pending == 0 && !r.caughtUp {
 			r.caughtUp = true
@@ -94,14 +87,14 @@ func (r *reading) run(ctx context.Context, pending uint64, fn func(delivered) er
 			pending, expected = 0, expected-1
 			continue
 		}
-		meta, err := m.Metadata()
+		d, meta, err := delivered(m)
 		if err != nil {
 			return r.interrupted(err)
 		}
 		if meta.Sequence.Consumer != expected {
 			return r.interrupted(fmt.Errorf("message %d came as number %d", expected, meta.Sequence.Consumer))
 		}
-		if err := fn(delivered{m, meta}); err != nil {
+		if err := fn(d); err != nil {
 			return handlerError{err}
 		}
 		pending = meta.NumPending
@@ -128,11 +121,6 @@ func (r *reading) next(ctx context.Context) (jetstream.Msg, error) {
 	return r.messages.Next(jetstream.NextContext(ctx))
 }
 
-// handlerError tells the error of the caller's function from those of the bus.
-type handlerError struct{ error }
-
-func (e handlerError) Unwrap() error { return e.error }
-
 func (s subscription) interrupted(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -151,7 +139,6 @@ func (s subscription) create(ctx context.Context, b *Bus) (jetstream.Consumer, e
 		Replicas:          1,
 		MemoryStorage:     true,
 		InactiveThreshold: ephemeralIdle,
-		HeadersOnly:       s.headersOnly,
 	}
 	switch {
 	case s.lastPerSubject:

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -106,4 +107,16 @@ func durables() []durable {
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending, Metadata: metadata(),
 	}}}
+}
+
+const metadataVersion = "authwatch.topology"
+
+func metadata() map[string]string {
+	return map[string]string{metadataVersion: strconv.Itoa(topologyVersion)}
+}
+
+// newer reports whether a later version than this one has provisioned.
+func newer(metadata map[string]string) bool {
+	version, err := strconv.Atoi(metadata[metadataVersion])
+	return err == nil && version > topologyVersion
 }
