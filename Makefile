@@ -108,7 +108,7 @@ sbom: build $(CYCLONEDX) ## what is in each binary, as CycloneDX: bin/*.cdx.json
 	@.ci/sbom $(CYCLONEDX) $(VERSION) $(addprefix $(BIN)/,authwatch proxy status notifier)
 
 .PHONY: check
-check: vet lint tidy standalone links generated check-rules vulnerabilities ## everything that needs no running program
+check: vet lint tidy standalone links exported generated check-rules vulnerabilities ## everything that needs no running program
 
 .PHONY: vet
 vet:
@@ -120,7 +120,7 @@ lint: $(GOLANGCI_LINT) ## golangci-lint, module by module
 
 .PHONY: tidy
 tidy:
-	@for m in $(MODULES) $(EXAMPLES) $(KUBERNETES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
+	@for m in $(MODULES) $(EXAMPLES) $(KUBERNETES) .ci/exported; do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
 
 .PHONY: standalone
 standalone: # each module builds without the workspace, as a subscriber's build sees it
@@ -129,6 +129,11 @@ standalone: # each module builds without the workspace, as a subscriber's build 
 .PHONY: links
 links:
 	@.ci/check-links
+
+.PHONY: exported
+exported: # nothing is exported that no other package names
+	@GOWORK=off go build -C .ci/exported -o $(BIN)/exported . && $(BIN)/exported -tags conformance,monitoring,page,peer,stack \
+		-public github.com/authwatch/authwatch/events ./events/... ./services/...
 
 .PHONY: generated
 generated:

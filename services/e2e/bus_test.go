@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 func TestGarbageOnTheBusIsSetAsideAndTheNextEventIsHandled(t *testing.T) {
@@ -15,7 +15,7 @@ func TestGarbageOnTheBusIsSetAsideAndTheNextEventIsHandled(t *testing.T) {
 	w := newWorld(t)
 	s := &oneProcess{world: w, file: w.configure(t, `nats: {listen: "`+w.nats+`"}`)}
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)
@@ -55,7 +55,7 @@ func TestASubscriberNeedsTheContractAndANATSClientOnly(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, nc.Flush())
 
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)

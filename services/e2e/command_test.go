@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 func TestTheCommandsShowWhatIsKnown(t *testing.T) {
@@ -21,7 +21,7 @@ func TestTheCommandsShowWhatIsKnown(t *testing.T) {
 		require.Equal(t, code, p.code(), "%s", p.stderr.String())
 		return p.stdout.String()
 	}
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)
 	require.Regexp(t, `(?m)^github +running +\S+ ago|now +`, ask(0, "list", "--exit-code"))

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 // TestEachDeathIsToldHoweverOftenTheProcessIsKilled kills the process at a
@@ -31,7 +31,7 @@ func dieAndCrash(t *testing.T) {
 	w := newWorld(t)
 	s := &oneProcess{world: w, file: w.configure(t, `nats: {listen: "`+w.nats+`"}`)}
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)

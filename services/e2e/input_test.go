@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
@@ -147,7 +147,7 @@ func TestABrokenTokenStopsNothingAndHealsWhenTheFileBecomesGood(t *testing.T) {
 			require.Zero(t, w.upstream.Rejected(), "nothing is forwarded without a token")
 
 			write(t, w.tokenFile, firstToken+"\n")
-			client := demo.NewClient(w.endpoint())
+			client := weather.NewClient(w.endpoint())
 			w.awaitCall(t, client)
 			client.Close()
 			w.awaitStatus(t, events.StatusRunning)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 // A scrape has the values of each label of each series.
@@ -90,7 +90,7 @@ func eventful(t *testing.T) scrape {
 	require.NoError(t, nc.Flush())
 	s := &threeProcesses{world: w, file: file}
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 // A system is authwatch as it runs: one process or several.
@@ -36,7 +36,7 @@ func TestOneDeathIsToldOnceByThreeServicesAndABroker(t *testing.T) {
 func tellOneDeath(t *testing.T, w *world, s system) {
 	t.Helper()
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)

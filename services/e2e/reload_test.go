@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 func TestAChangedConfigurationIsTakenOverAndAWrongOneIsNot(t *testing.T) {
@@ -21,7 +21,7 @@ func TestAChangedConfigurationIsTakenOverAndAWrongOneIsNot(t *testing.T) {
 	require.NoError(t, err)
 	s := &oneProcess{world: w, file: file}
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	w.awaitCall(t, client)
 	require.Equal(t, http.StatusNotFound, postCall(t.Context(), "http://"+w.proxy+"/gitlab"))
 
@@ -38,7 +38,7 @@ func TestAChangedConfigurationIsTakenOverAndAWrongOneIsNot(t *testing.T) {
     - name: github`, 1)
 	write(t, file, gitlab)
 	logged("configuration taken over")
-	second := demo.NewClient("http://" + w.proxy + "/gitlab")
+	second := weather.NewClient("http://" + w.proxy + "/gitlab")
 	w.awaitCall(t, second)
 	w.awaitCall(t, client)
 

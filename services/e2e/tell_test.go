@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
@@ -38,7 +38,7 @@ func TestCommandsReachTheEmbeddedBrokerThatHasNoPort(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(list), &silences))
 	require.Len(t, silences.Silences, 1)
 	require.Equal(t, "maintenance", silences.Silences[0].Comment)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	w.awaitCall(t, client)
 	w.upstream.Accept("")
 	_, err := client.Call(t.Context())

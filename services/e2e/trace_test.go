@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 const (
@@ -168,7 +168,7 @@ func TestADeathIsOneTraceOfThreeServices(t *testing.T) {
 func traceOneDeath(t *testing.T, w *world, s system, c *collector) {
 	t.Helper()
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)
@@ -274,7 +274,7 @@ func TestACollectorThatHangsDelaysNoAlertAndAClientThatIsNotSampledIsNotExported
 	c := newCollector(t)
 	s := &oneProcess{world: w, file: w.traced(t, `nats: {listen: "`+w.nats+`"}`, exportTo(c))}
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)
@@ -305,7 +305,7 @@ func TestATraceIsCarriedWithoutACollector(t *testing.T) {
 	w := newWorld(t)
 	s := &oneProcess{world: w, file: w.configure(t, `nats: {listen: "`+w.nats+`"}`)}
 	s.start(t)
-	client := demo.NewClient(w.endpoint())
+	client := weather.NewClient(w.endpoint())
 	defer client.Close()
 	w.awaitCall(t, client)
 	w.awaitStatus(t, events.StatusRunning)

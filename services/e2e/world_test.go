@@ -13,14 +13,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/cmd/authwatch/demo"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 )
 
@@ -35,19 +37,34 @@ const (
 type world struct {
 	dir       string
 	tokenFile string
-	upstream  *demo.Upstream
+	upstream  *upstream
 	remote    string // URL of the MCP server
 	webhook   *webhook
 
 	nats, proxy, proxyAdmin, status, statusAdmin, notifierAdmin string // addresses
 }
 
+// upstream counts what the server refuses.
+type upstream struct {
+	*weather.Server
+
+	rejected atomic.Int64
+}
+
+func newUpstream() *upstream {
+	u := &upstream{Server: weather.NewServer(firstToken, nil)}
+	u.OnReject(func(*http.Request, time.Time) { u.rejected.Add(1) })
+	return u
+}
+
+func (u *upstream) Rejected() int { return int(u.rejected.Load()) }
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
 		dir: dir, tokenFile: filepath.Join(dir, "token"),
-		upstream: demo.NewUpstream(firstToken), webhook: newWebhook(t),
+		upstream: newUpstream(), webhook: newWebhook(t),
 		nats: natstest.FreeAddress(t), proxy: natstest.FreeAddress(t), proxyAdmin: natstest.FreeAddress(t),
 		status: natstest.FreeAddress(t), statusAdmin: natstest.FreeAddress(t), notifierAdmin: natstest.FreeAddress(t),
 	}
@@ -132,7 +149,7 @@ func (w *world) awaitStatus(t *testing.T, want events.Status) events.Record {
 }
 
 // awaitCall calls the tool through the proxy until it works.
-func (w *world) awaitCall(t *testing.T, c *demo.Client) {
+func (w *world) awaitCall(t *testing.T, c *weather.Client) {
 	t.Helper()
 	eventually(t, "a tool call succeeds", func() bool {
 		text, err := c.Call(t.Context())

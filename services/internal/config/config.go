@@ -48,7 +48,7 @@ func Parse(file string, text []byte, into any) (*Document, error) {
 	if len(d.errs) > 0 {
 		return nil, d.errs.sorted()
 	}
-	return &Document{File: file, lines: d.lines}, nil
+	return &Document{file: file, lines: d.lines}, nil
 }
 
 // parse returns the one mapping that a file has to hold, or nil and errors.

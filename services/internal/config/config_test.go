@@ -251,7 +251,7 @@ func TestProblemsOfASectionPointAtTheirLines(t *testing.T) {
 	require.EqualError(t, err, `authwatch.yaml:1: proxy: has no listener
 authwatch.yaml:3: proxy.workloads[0].upstream: is required
 authwatch.yaml:4: proxy.workloads[1].name: "a" is taken; names are unique`)
-	require.EqualError(t, d.Err("nats.url", "is %s", "required"), "authwatch.yaml: nats.url: is required")
+	require.EqualError(t, d.Locate("nats", config.Problem{Path: "url", Text: "is required"}), "authwatch.yaml: nats.url: is required")
 }
 
 func TestProblemsOfAllSectionsComeTogether(t *testing.T) {
@@ -272,14 +272,14 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text string) {
 		var r root
 		if d, err := config.Parse("f.yaml", []byte(text), &r); err == nil {
-			_ = d.Err("proxy.workloads[0].name", "x").Error()
+			_ = d.Locate("proxy", config.Problem{Path: "workloads[0].name", Text: "x"}).Error()
 		}
 	})
 }
 
 func TestErrorsThatAreNoProblemsOfTheFileStayAsTheyAre(t *testing.T) {
 	t.Parallel()
-	d := &config.Document{File: "authwatch.yaml"}
+	d := &config.Document{}
 	require.NoError(t, d.Locate("proxy", nil))
 	require.Equal(t, fs.ErrExist, d.Locate("proxy", fs.ErrExist))
 }

@@ -11,7 +11,7 @@ import (
 // Document is a configuration file that was read. It knows on which line each
 // value stands, for the errors that only the services can find.
 type Document struct {
-	File  string
+	file  string
 	lines map[string]int // by path
 }
 
@@ -86,14 +86,14 @@ func (d *Document) Locate(section string, err error) error {
 	if !ok {
 		return err
 	}
-	return d.Err(join(section, p.Path), "%s", p.Text)
+	return d.errorAt(join(section, p.Path), "%s", p.Text)
 }
 
-// Err returns an error about the value at a path such as
+// errorAt returns an error about the value at a path such as
 // "proxy.workloads[2].name". A value that is absent from the file is reported
 // on the line of what should hold it.
-func (d *Document) Err(path, format string, args ...any) *Error {
-	return &Error{File: d.File, Line: d.line(path), Path: path, Text: fmt.Sprintf(format, args...)}
+func (d *Document) errorAt(path, format string, args ...any) *Error {
+	return &Error{File: d.file, Line: d.line(path), Path: path, Text: fmt.Sprintf(format, args...)}
 }
 
 // Check turns the problems of the section named prefix into [Errors], or nil.
@@ -103,7 +103,7 @@ func (d *Document) Check(prefix string, problems []Problem) error {
 	}
 	es := make(Errors, len(problems))
 	for i, p := range problems {
-		es[i] = d.Err(join(prefix, p.Path), "%s", p.Text)
+		es[i] = d.errorAt(join(prefix, p.Path), "%s", p.Text)
 	}
 	return es.sorted()
 }

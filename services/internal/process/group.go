@@ -25,8 +25,8 @@ type Component struct {
 // Group runs components side by side.
 type Group struct {
 	Log *slog.Logger
-	// StopTimeout bounds the shutdown of each component; 10 seconds if zero.
-	StopTimeout time.Duration
+	// stopTimeout bounds the shutdown of each component; 10 seconds if zero.
+	stopTimeout time.Duration
 }
 
 type running struct {
@@ -76,7 +76,7 @@ func (g Group) Run(ctx context.Context, components ...Component) error {
 
 func (g Group) stop(r *running) error {
 	r.cancel()
-	timeout := cmp.Or(g.StopTimeout, 10*time.Second)
+	timeout := cmp.Or(g.stopTimeout, 10*time.Second)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {

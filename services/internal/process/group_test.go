@@ -96,7 +96,7 @@ func TestAComponentThatHangsIsNamedAndDoesNotKeepTheOthers(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		begin := time.Now()
-		err := Group{Log: quiet(), StopTimeout: 3 * time.Second}.Run(ctx,
+		err := Group{Log: quiet(), stopTimeout: 3 * time.Second}.Run(ctx,
 			j.component("bus", time.Second, nil), j.component("notifier", time.Hour, nil))
 		require.EqualError(t, err, "notifier did not stop within 3s")
 		require.Equal(t, []string{"notifier draining", "bus draining", "bus drained"}, j.all())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
 	"github.com/authwatch/authwatch/services/standalone"
 )
@@ -31,7 +32,7 @@ type demo struct {
 	*narrator
 	dir       string
 	tokenFile string
-	upstream  *Upstream
+	upstream  *weather.Server
 	addresses addresses
 }
 
@@ -75,11 +76,11 @@ func (d *demo) bringUp(ctx context.Context) (<-chan struct{}, error) {
 	if err := os.WriteFile(d.tokenFile, []byte(token+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	d.upstream = NewUpstream(token)
+	d.upstream = weather.NewServer(token, nil)
 	d.upstream.OnReject(func(r *http.Request, at time.Time) {
 		d.tell(moment{kind: rejected, at: at, text: "the server refuses " + r.Method + " " + r.URL.Path + " with error=\"invalid_token\""})
 	})
-	webhook := Receiver(func(a events.Alert, at time.Time) {
+	webhook := receiver(func(a events.Alert, at time.Time) {
 		d.tell(moment{kind: alert, key: a.Kind, at: at, text: "webhook: " + a.Title, good: a.Kind == events.KindResolved})
 	})
 	mux := http.NewServeMux()
@@ -130,7 +131,7 @@ func (d *demo) services(ctx context.Context, remote string) (*standalone.App, er
 
 // call is the MCP client of the story.
 func (d *demo) call(ctx context.Context) {
-	client := NewClient("http://" + d.addresses.Proxy + "/weather")
+	client := weather.NewClient("http://" + d.addresses.Proxy + "/weather")
 	defer client.Close()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -142,7 +143,7 @@ func (d *demo) call(ctx context.Context) {
 		case err != nil:
 			d.tell(moment{kind: refused, text: terminal.Cut("gets "+err.Error(), terminal.Width-textIndent)})
 		default:
-			d.tell(moment{kind: called, text: toolName + " answers: " + text, good: true})
+			d.tell(moment{kind: called, text: weather.Tool + " answers: " + text, good: true})
 		}
 		select {
 		case <-ctx.Done():

@@ -9,10 +9,10 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
-// Receiver is a webhook. It passes each alert that arrives to its function.
-type Receiver func(alert events.Alert, at time.Time)
+// receiver is a webhook. It passes each alert that arrives to its function.
+type receiver func(alert events.Alert, at time.Time)
 
-func (f Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := time.Now()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 256<<10))
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 	"github.com/authwatch/authwatch/services/internal/process"
 )
 
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 func serve(ctx context.Context, workloads []string) error {
-	w := &world{dir: tokens, accepted: map[string]string{}}
+	w := &world{dir: tokens, servers: map[string]*weather.Server{}}
 	for _, name := range append(workloads, workload) {
 		if err := w.issue(name); err != nil {
 			return err

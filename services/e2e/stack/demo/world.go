@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/cmd/authwatch/demo/weather"
 )
 
 // message is one call of the webhook.
@@ -31,18 +30,15 @@ type world struct {
 	dir string // where the proxy looks for tokens
 
 	mu       sync.Mutex
-	accepted map[string]string // the token of each workload; empty: none
+	servers  map[string]*weather.Server // by workload
 	messages []message
 }
 
 func (w *world) handler() http.Handler {
-	server := mcp.NewServer(&mcp.Implementation{Name: "weather", Version: "1.0.0"}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "get_forecast", Description: "The weather of tomorrow"}, forecast)
-	tools := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
-		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, DisableLocalhostProtection: true})
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", w.guard(tools))
-	mux.Handle("/mcp/{workload}", w.guard(tools))
+	call := func(rw http.ResponseWriter, r *http.Request) { w.server(named(r)).ServeHTTP(rw, r) }
+	mux.HandleFunc("/mcp", call)
+	mux.HandleFunc("/mcp/{workload}", call)
 	mux.HandleFunc("POST /hook", w.hook)
 	mux.HandleFunc("GET /messages", w.list)
 	mux.HandleFunc("POST /revoke", w.revoked)
@@ -56,7 +52,7 @@ func (w *world) handler() http.Handler {
 func named(r *http.Request) string { return cmp.Or(r.PathValue("workload"), workload) }
 
 func (w *world) revoked(rw http.ResponseWriter, r *http.Request) {
-	w.accept(named(r), "")
+	w.server(named(r)).Accept("")
 	_, _ = fmt.Fprintln(rw, "the MCP server rejects every token now; call it to see what happens")
 }
 
@@ -68,46 +64,26 @@ func (w *world) issued(rw http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(rw, "a new token is where the proxy looks")
 }
 
-type place struct {
-	City string `json:"city" jsonschema:"the city to forecast for"`
-}
-
-func forecast(_ context.Context, _ *mcp.CallToolRequest, p place) (*mcp.CallToolResult, any, error) {
-	text := p.City + ": 21 °C, light rain"
-	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}, nil, nil
-}
-
-func (w *world) accept(workload, token string) {
+// server is the MCP server of a workload. A new one accepts no token.
+func (w *world) server(workload string) *weather.Server {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.accepted[workload] = token
+	if w.servers[workload] == nil {
+		w.servers[workload] = weather.NewServer("",
+			&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, DisableLocalhostProtection: true})
+	}
+	return w.servers[workload]
 }
 
 // issue makes a token the accepted one and gives it to the proxy.
 func (w *world) issue(workload string) error {
 	token := "demo-" + rand.Text()
-	w.accept(workload, token)
+	w.server(workload).Accept(token)
 	file := filepath.Join(w.dir, filepath.Base(workload))
 	if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(file+".new", file)
-}
-
-// guard asks for the token, as a remote MCP server does.
-func (w *world) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.mu.Lock()
-		token := w.accepted[named(r)]
-		w.mu.Unlock()
-		if token == "" || subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
-			rw.Header().Set("WWW-Authenticate",
-				`Bearer realm="weather", error="invalid_token", error_description="The access token was revoked"`)
-			http.Error(rw, `{"error":"invalid_token"}`, http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(rw, r)
-	})
 }
 
 func (w *world) hook(rw http.ResponseWriter, r *http.Request) {

@@ -1,4 +1,4 @@
-package demo
+package weather
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ func NewClient(endpoint string) *Client {
 	return &Client{endpoint: endpoint, http: &http.Client{Transport: refused}, refused: refused}
 }
 
-// Call calls the tool once, and connects first where there is no session.
+// Call calls the tool once, and connects first if there is no session.
 func (c *Client) Call(ctx context.Context) (string, error) {
 	if c.session == nil {
 		client := mcp.NewClient(&mcp.Implementation{Name: "demo-client", Version: "1.0.0"}, nil)
@@ -39,7 +39,7 @@ func (c *Client) Call(ctx context.Context) (string, error) {
 		}
 		c.session = session
 	}
-	params := &mcp.CallToolParams{Name: toolName, Arguments: map[string]any{"city": "Lisbon"}}
+	params := &mcp.CallToolParams{Name: Tool, Arguments: map[string]any{"city": "Lisbon"}}
 	result, err := c.session.CallTool(ctx, params)
 	if err != nil {
 		if errors.Is(err, mcp.ErrConnectionClosed) {
@@ -52,7 +52,7 @@ func (c *Client) Call(ctx context.Context) (string, error) {
 			return text.Text, nil
 		}
 	}
-	return "", fmt.Errorf("%s: an answer without text", toolName)
+	return "", fmt.Errorf("%s: an answer without text", Tool)
 }
 
 // Close ends the session.
