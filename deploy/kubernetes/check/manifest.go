@@ -49,7 +49,7 @@ func Read(text []byte) (*Manifest, error) {
 		}
 		o, ok := decoded.(Object)
 		if !ok {
-			return nil, fmt.Errorf("%T is no object", decoded)
+			return nil, fmt.Errorf("%T is not an object", decoded)
 		}
 		m.Objects = append(m.Objects, o)
 	}

@@ -116,12 +116,12 @@ func peers(p *problems, at string, workloads []Workload, peer networkingv1.Netwo
 	}
 	pods := match(p, at, workloads, peer.PodSelector)
 	if len(pods) == 0 {
-		p.add("%s: a peer is no pod", at)
+		p.add("%s: a peer is not a pod", at)
 	}
 	return pods
 }
 
-// open looks whether somebody listens where a policy lets others in.
+// open looks whether a pod listens where a policy lets others in.
 func open(p *problems, at string, pods []Workload, ports []networkingv1.NetworkPolicyPort) {
 	for _, port := range ports {
 		if !slices.ContainsFunc(pods, func(w Workload) bool {

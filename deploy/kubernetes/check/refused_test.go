@@ -38,7 +38,7 @@ func TestASlipIsRefused(t *testing.T) {
 		{"a selector of no pod", "selector:\n    matchLabels:\n      app.kubernetes.io/name: notifier\n", "selector:\n    matchLabels:\n      app.kubernetes.io/name: notifer\n", "selects no pod"},
 		{"a service of no port", "targetPort: http", "targetPort: web", "has no port web"},
 		{"a policy about no port", "port: 6222\n      protocol: TCP", "port: 6223\n      protocol: TCP", "nobody listens on 6223"},
-		{"a policy about no pod", "podSelector:\n        matchLabels:\n          authwatch/bus: client", "podSelector:\n        matchLabels:\n          authwatch/bus: clients", "a peer is no pod"},
+		{"a policy about no pod", "podSelector:\n        matchLabels:\n          authwatch/bus: client", "podSelector:\n        matchLabels:\n          authwatch/bus: clients", "a peer is not a pod"},
 		{"a standard that is not enforced", "enforce: restricted", "enforce: baseline", "there is not one namespace, restricted"},
 		{"another namespace", "name: nats-peers\n  namespace: authwatch", "name: nats-peers\n  namespace: default", `is in the namespace "default"`},
 		{"a secret in plain sight", "value: 225MiB", "value: token-of-the-upstream", "Secret tokens: its github is elsewhere too"},
