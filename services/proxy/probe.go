@@ -77,7 +77,7 @@ func (w *workload) question(ctx context.Context, s *credential.Snapshot) tracker
 // put asks the upstream about s. With an error there was no answer.
 func (w *workload) put(ctx context.Context, s *credential.Snapshot) (tracker.Answer, error) {
 	sent := time.Now()
-	a := ask(ctx, w.upstream, &w.cfg, s.Token)
+	a := askUpstream(ctx, w.upstream, &w.cfg, s.Token)
 	w.metrics.verdicts[a.Verdict.Kind].Inc()
 	return tracker.Answer{
 		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: a.Verdict.Kind, Scopes: a.Verdict.Scopes,
@@ -87,11 +87,11 @@ func (w *workload) put(ctx context.Context, s *credential.Snapshot) (tracker.Ans
 	}, a.Err
 }
 
-// ask finds out what the upstream thinks of a token.
-func ask(ctx context.Context, up *forward.Upstream, w *Workload, token config.Secret) probe.Answer {
+// askUpstream finds out what the upstream thinks of a token.
+func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, token config.Secret) probe.Result {
 	base, err := w.base()
 	if err != nil {
-		return probe.Answer{Err: err}
+		return probe.Result{Err: err}
 	}
 	target := forward.NewTarget(base, "")
 	if w.kind() == KindMCP {

@@ -19,16 +19,16 @@ const (
 
 // refusal is what a shielded client is answered in place of the upstream's
 // rejection: what is known of it.
-func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, ruling tracker.Ruling, elsewhere *events.Acceptance) shield.Answer {
+func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, ruling tracker.Ruling, elsewhere *events.Acceptance) shield.Reply {
 	dead := advice.Case{
 		Status: events.StatusUnauthenticated, Reason: v.Reason, Response: &a.Response, Request: a.Request(),
 	}
-	soon := shield.Answer{
+	soon := shield.Reply{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeDoubted, Reason: "doubted", RetryAfter: retrySoon,
 	}
 	switch ruling {
 	case tracker.SessionLost:
-		return shield.Answer{
+		return shield.Reply{
 			Status: http.StatusNotFound, Code: shield.CodeSessionLost, Reason: "session_lost",
 			Message: "the session is gone; the upstream does not know it any more. Reconnect: open a new session with initialize.",
 		}
@@ -48,7 +48,7 @@ func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, ruling tracker.R
 	if soon.Message != "" {
 		return soon
 	}
-	return shield.Answer{
+	return shield.Reply{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: dead.Reason,
 		Message: x.advise(dead), RetryAfter: retryAfter,
 	}

@@ -67,7 +67,7 @@ func (h *handler) logAccess(x *exchange, path string, out outcome) {
 // what looks like it.
 func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refusal) {
 	h.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
-	a := shield.Answer{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}
+	a := shield.Reply{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}
 	if no.Status == http.StatusUnauthorized {
 		a.Challenge = `Bearer realm="authwatch proxy"`
 	}

@@ -72,14 +72,14 @@ func (x *exchange) turnAway() (out outcome, refused bool) {
 	w := x.w
 	switch {
 	case forward.Climbs(x.Rest):
-		x.refuse(shield.Answer{
+		x.refuse(shield.Reply{
 			Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "path",
 			Message: "the path leads out of the workload",
 		})
 		return outRefused, true
 	case w.mcp && x.discovery:
 		// Else the client's OAuth discovery would carry the workload's token along.
-		x.refuse(shield.Answer{
+		x.refuse(shield.Reply{
 			Status: http.StatusNotFound, Code: shield.CodeRefused, Reason: "discovery",
 			Message: "there is no OAuth here; the proxy attaches the workload's credential",
 		})
@@ -99,29 +99,29 @@ func (x *exchange) turnAway() (out outcome, refused bool) {
 type ending struct {
 	err     error
 	outcome outcome
-	answer  shield.Answer // without a status: none is possible any more
+	reply   shield.Reply // without a status: none is possible any more
 }
 
 var endings = []ending{
-	{forward.ErrClientGone, outClientGone, shield.Answer{}},
-	{forward.ErrCut, outCut, shield.Answer{}},
-	{forward.ErrBodyTooLarge, outTooLarge, shield.Answer{
+	{forward.ErrClientGone, outClientGone, shield.Reply{}},
+	{forward.ErrCut, outCut, shield.Reply{}},
+	{forward.ErrBodyTooLarge, outTooLarge, shield.Reply{
 		Status: http.StatusRequestEntityTooLarge, Code: shield.CodeRefused, Reason: "too_large",
 		Message: "the request body is larger than proxy.limits.request_body allows",
 	}},
-	{forward.ErrBodyBroken, outBadRequest, shield.Answer{
+	{forward.ErrBodyBroken, outBadRequest, shield.Reply{
 		Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
 		Message: "the request body could not be read",
 	}},
-	{forward.ErrBodyLate, outBadRequest, shield.Answer{
+	{forward.ErrBodyLate, outBadRequest, shield.Reply{
 		Status: http.StatusRequestTimeout, Code: shield.CodeRefused, Reason: "body_timeout",
 		Message: "the request body did not arrive in time",
 	}},
-	{forward.ErrTimedOut, outTimedOut, shield.Answer{
+	{forward.ErrTimedOut, outTimedOut, shield.Reply{
 		Status: http.StatusGatewayTimeout, Code: shield.CodeUnreachable, Reason: "unreachable",
 		Message: "the upstream cannot be reached: %s",
 	}},
-	{forward.ErrUnreachable, outUnreachable, shield.Answer{
+	{forward.ErrUnreachable, outUnreachable, shield.Reply{
 		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
 		Message: "the upstream cannot be reached: %s",
 	}},
@@ -130,13 +130,13 @@ var endings = []ending{
 // failed answers the client where the upstream did not.
 func (x *exchange) failed(err error) outcome {
 	e := endings[slices.IndexFunc(endings, func(e ending) bool { return errors.Is(err, e.err) })]
-	if e.answer.Code == shield.CodeUnreachable {
+	if e.reply.Code == shield.CodeUnreachable {
 		reason := outbound.Why(err)
 		x.w.reach.failed(reason, err)
-		e.answer.Message = fmt.Sprintf(e.answer.Message, reason)
+		e.reply.Message = fmt.Sprintf(e.reply.Message, reason)
 	}
-	if e.answer.Status != 0 {
-		x.refuse(e.answer)
+	if e.reply.Status != 0 {
+		x.refuse(e.reply)
 	}
 	return e.outcome
 }
@@ -177,7 +177,7 @@ func (x *exchange) opened(resp *http.Response) {
 }
 
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
-	a := verdict.Answer{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
+	a := verdict.Response{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
 	if resp.StatusCode >= 400 {
 		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())
 	}
@@ -214,7 +214,7 @@ const (
 	maxMCP  = 256
 )
 
-func (x *exchange) refuse(a shield.Answer) {
+func (x *exchange) refuse(a shield.Reply) {
 	a.Workload = x.w.cfg.Name
 	a.Message = a.Workload + ": " + a.Message
 	x.Status, x.Whole = a.Status, true
@@ -223,7 +223,7 @@ func (x *exchange) refuse(a shield.Answer) {
 
 func (x *exchange) noCredential() {
 	s := x.snapshot
-	a := shield.Answer{
+	a := shield.Reply{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: s.Problem, RetryAfter: retryAfter,
 		Message: x.advise(advice.Case{Status: events.StatusMissing, Reason: s.Problem, Detail: s.Detail}),
 	}

@@ -58,10 +58,10 @@ func Try(ctx context.Context, w Workload, token config.Secret) (Trial, error) {
 		URL: base, RootCAs: roots, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer(),
 	})
 	defer up.CloseIdle()
-	return trialOf(ask(ctx, up, &w, token)), nil
+	return trialOf(askUpstream(ctx, up, &w, token)), nil
 }
 
-func trialOf(a probe.Answer) Trial {
+func trialOf(a probe.Result) Trial {
 	t := Trial{Verdict: a.Verdict.Kind, Request: a.Request(), Status: a.Status, Reason: a.Verdict.Reason}
 	if a.Verdict.Challenge != nil {
 		t.Challenge = a.Verdict.Challenge.Event()

@@ -28,7 +28,7 @@ const (
 // revision knows; if that says nothing, initialize, and ends the session at
 // once; if that is no way to talk to it either, it opens the event stream of
 // the oldest revision (MCP 2026-07-28, backward compatibility).
-func MCP(ctx context.Context, up Upstream, u *url.URL, token config.Secret) Answer {
+func MCP(ctx context.Context, up Upstream, u *url.URL, token config.Secret) Result {
 	p := asker{up: up, url: u, token: token}
 	a := p.call(ctx, "server/discover", discover, http.Header{
 		"Mcp-Protocol-Version": {stateless}, "Mcp-Method": {"server/discover"},
@@ -52,7 +52,7 @@ func MCP(ctx context.Context, up Upstream, u *url.URL, token config.Secret) Answ
 	return a
 }
 
-func (p *asker) call(ctx context.Context, rpc, body string, header http.Header) Answer {
+func (p *asker) call(ctx context.Context, rpc, body string, header http.Header) Result {
 	header["Content-Type"] = []string{"application/json"}
 	header["Accept"] = []string{"application/json, text/event-stream"}
 	a, session := p.send(ctx, http.MethodPost, rpc, body, header)

@@ -24,8 +24,8 @@ type Upstream interface {
 	RoundTrip(r *http.Request) (*http.Response, error)
 }
 
-// Answer is what the upstream said.
-type Answer struct {
+// Result is what the upstream said.
+type Result struct {
 	Method  string
 	Path    string
 	RPC     string // JSON-RPC method, of an MCP server
@@ -35,7 +35,7 @@ type Answer struct {
 }
 
 // Request is what was asked, for people: "POST server/discover".
-func (a *Answer) Request() string {
+func (a *Result) Request() string {
 	if a.RPC != "" {
 		return a.Method + " " + a.RPC
 	}
@@ -43,7 +43,7 @@ func (a *Answer) Request() string {
 }
 
 // decided reports whether nothing more is learned by asking in another way.
-func (a *Answer) decided() bool {
+func (a *Result) decided() bool {
 	return a.Err != nil || a.Verdict.Kind != verdict.Nothing ||
 		a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests
 }
@@ -56,7 +56,7 @@ type asker struct {
 }
 
 // HTTP sends one request without a body.
-func HTTP(ctx context.Context, up Upstream, method string, u *url.URL, token config.Secret) Answer {
+func HTTP(ctx context.Context, up Upstream, method string, u *url.URL, token config.Secret) Result {
 	p := asker{up: up, url: u, token: token}
 	a, _ := p.send(ctx, method, "", "", nil)
 	return a
@@ -64,8 +64,8 @@ func HTTP(ctx context.Context, up Upstream, method string, u *url.URL, token con
 
 // send makes one request and returns with the answer the session that it opened,
 // if it did. Of the body nothing is read: an event stream has no end.
-func (p *asker) send(ctx context.Context, method, rpc, body string, header http.Header) (Answer, string) {
-	a := Answer{Method: method, Path: p.url.Path, RPC: rpc}
+func (p *asker) send(ctx context.Context, method, rpc, body string, header http.Header) (Result, string) {
+	a := Result{Method: method, Path: p.url.Path, RPC: rpc}
 	own, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var content io.Reader
@@ -88,7 +88,7 @@ func (p *asker) send(ctx context.Context, method, rpc, body string, header http.
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
-	a.Verdict = verdict.Judge(verdict.Answer{
+	a.Verdict = verdict.Judge(verdict.Response{
 		Method: method, Status: resp.StatusCode,
 		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), redact.New(p.token)),
 	})

@@ -63,7 +63,7 @@ func (u *upstream) requests() []string {
 	return slices.Clone(u.seen)
 }
 
-func (u *upstream) ask(t *testing.T, token config.Secret) Answer {
+func (u *upstream) ask(t *testing.T, token config.Secret) Result {
 	t.Helper()
 	return MCP(t.Context(), u.pool, u.url, token)
 }

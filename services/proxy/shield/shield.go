@@ -24,8 +24,8 @@ const (
 	CodeDoubted      = 4015 // the upstream refused this request; that says nothing about the credential yet
 )
 
-// Answer is one answer of the proxy's own.
-type Answer struct {
+// Reply is one answer of the proxy's own.
+type Reply struct {
 	Status     int
 	Code       int    // of the JSON-RPC error
 	Workload   string // empty where it is not known
@@ -37,7 +37,7 @@ type Answer struct {
 
 // Write sends a as a JSON-RPC error when rpc is set, else as a problem (RFC
 // 9457). body is the request's, as far as it is known; it gives the ids.
-func Write(w http.ResponseWriter, r *http.Request, a Answer, rpc bool, body []byte) int64 {
+func Write(w http.ResponseWriter, r *http.Request, a Reply, rpc bool, body []byte) int64 {
 	h := w.Header()
 	clear(h)
 	var out []byte
@@ -83,7 +83,7 @@ type rpcData struct {
 
 // jsonRPC answers every request of a batch; with no id to answer it is one
 // error with id null (JSON-RPC 2.0 section 5).
-func (a Answer) jsonRPC(body []byte) []byte {
+func (a Reply) jsonRPC(body []byte) []byte {
 	e := rpcErrorBody{Code: a.Code, Message: a.Message, Data: rpcData{a.Workload, a.Reason}}
 	ids, batch := mcp.RequestIDs(body)
 	if !batch || len(ids) == 0 {
@@ -100,7 +100,7 @@ func (a Answer) jsonRPC(body []byte) []byte {
 	return encode(all)
 }
 
-func (a Answer) problem() []byte {
+func (a Reply) problem() []byte {
 	return encode(struct {
 		Type     string `json:"type"`
 		Title    string `json:"title"`

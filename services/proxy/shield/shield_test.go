@@ -12,12 +12,12 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/shield"
 )
 
-var answer = shield.Answer{
+var answer = shield.Reply{
 	Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Workload: "github",
 	Reason: "invalid_token", Message: `the token is "dead"`, RetryAfter: 30,
 }
 
-func write(method string, a shield.Answer, mcp bool, body string) *httptest.ResponseRecorder {
+func write(method string, a shield.Reply, mcp bool, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	w.Header().Set("X-From-Upstream", "1")
 	shield.Write(w, httptest.NewRequest(method, "/", nil), a, mcp, []byte(body))

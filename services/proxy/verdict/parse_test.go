@@ -130,7 +130,7 @@ func TestATokenThatTheServerRepeatsIsNowhereInTheVerdict(t *testing.T) {
 		`Bearer error="invalid_token", error_description="bad token \c\a\n\a\r\y\-\a\b\c\.\d\e\f"`,
 	} {
 		all := ParseChallenges([]string{field}, secrets)
-		v := Judge(Answer{Method: "POST", Status: 401, Challenges: all})
+		v := Judge(Response{Method: "POST", Status: 401, Challenges: all})
 		text := fmt.Sprintf("%+v %+v", all, v)
 		if v.Challenge != nil {
 			text += fmt.Sprintf("%+v", *v.Challenge.Event())
@@ -187,7 +187,7 @@ func FuzzParseChallenges(f *testing.F) {
 				require.NotContains(t, s, "\x00")
 			}
 		}
-		v := Judge(Answer{Method: "POST", Status: 401, Challenges: all})
+		v := Judge(Response{Method: "POST", Status: 401, Challenges: all})
 		require.Contains(t, []Kind{Rejected, Forbidden}, v.Kind)
 		require.NotEmpty(t, v.Reason)
 	})

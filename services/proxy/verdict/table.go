@@ -36,7 +36,7 @@ var table = []row{
 	{name: "upgrade", kind: Accepted, from: 101, to: 101},
 }
 
-func (r *row) matches(a *Answer, says said) bool {
+func (r *row) matches(a *Response, says said) bool {
 	return a.Status >= r.from && a.Status <= r.to &&
 		(r.says == anything || r.says == says) &&
 		(r.method == "" || r.method == a.Method)

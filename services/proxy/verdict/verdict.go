@@ -21,8 +21,8 @@ const (
 // String is the name in metrics and logs.
 func (k Kind) String() string { return [...]string{"nothing", "accepted", "rejected", "forbidden"}[k] }
 
-// Answer is what is looked at.
-type Answer struct {
+// Response is what is looked at.
+type Response struct {
 	Method     string // of the request
 	Discovery  bool   // the request was for OAuth metadata or registration
 	Status     int    // 0: none came
@@ -39,13 +39,13 @@ type Verdict struct {
 }
 
 // Judge returns the verdict on a.
-func Judge(a Answer) Verdict {
+func Judge(a Response) Verdict {
 	v, _ := judge(&a)
 	return v
 }
 
 // judge returns the row that decided too, nil for none.
-func judge(a *Answer) (Verdict, *row) {
+func judge(a *Response) (Verdict, *row) {
 	if a.Discovery {
 		return Verdict{}, nil
 	}

@@ -33,8 +33,8 @@ func vectors(t *testing.T) []vector {
 	return all
 }
 
-func (v *vector) answer() *Answer {
-	return &Answer{Method: v.Method, Discovery: v.Discovery, Status: v.Status, Challenges: ParseChallenges(v.WWWAuthenticate, nil)}
+func (v *vector) answer() *Response {
+	return &Response{Method: v.Method, Discovery: v.Discovery, Status: v.Status, Challenges: ParseChallenges(v.WWWAuthenticate, nil)}
 }
 
 func TestEachGoldenAnswerGetsItsVerdict(t *testing.T) {
@@ -86,20 +86,20 @@ func TestNoStatusBut401AndInvalidTokenRejects(t *testing.T) {
 	t.Parallel()
 	invalid := ParseChallenges([]string{`Bearer error="invalid_token"`}, nil)
 	for status := range 1000 {
-		bare := Judge(Answer{Method: "POST", Status: status}).Kind
+		bare := Judge(Response{Method: "POST", Status: status}).Kind
 		require.Equal(t, status == 401, bare == Rejected, status)
 		require.Equal(t, status == 101 || status >= 200 && status <= 299, bare == Accepted, status)
 
-		told := Judge(Answer{Method: "POST", Status: status, Challenges: invalid}).Kind
+		told := Judge(Response{Method: "POST", Status: status, Challenges: invalid}).Kind
 		require.Equal(t, status >= 400 && status <= 499 && status != 407 && status != 429, told == Rejected, status)
 
-		require.Equal(t, Nothing, Judge(Answer{Method: "OPTIONS", Status: status, Challenges: invalid}).Kind, status)
-		require.Equal(t, Nothing, Judge(Answer{Method: "POST", Discovery: true, Status: status, Challenges: invalid}).Kind, status)
+		require.Equal(t, Nothing, Judge(Response{Method: "OPTIONS", Status: status, Challenges: invalid}).Kind, status)
+		require.Equal(t, Nothing, Judge(Response{Method: "POST", Discovery: true, Status: status, Challenges: invalid}).Kind, status)
 	}
 }
 
 func BenchmarkJudge(b *testing.B) {
-	ok := Answer{Method: "POST", Status: 200}
+	ok := Response{Method: "POST", Status: 200}
 	b.ReportAllocs()
 	for b.Loop() {
 		Judge(ok)
