@@ -153,10 +153,11 @@ func (s *stage) seen() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		session := s.service.session.Load()
-		session.mu.Lock()
-		defer session.mu.Unlock()
+		d := session.dispatcher
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		for name, rec := range s.truth {
-			if session.records[name].Incident != rec.Incident {
+			if d.records[name].Incident != rec.Incident {
 				return false
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // The lease is a key that its holder writes again and again. Nobody compares
@@ -29,9 +30,12 @@ type lease struct {
 	log    *slog.Logger
 }
 
-// run leads whenever it can, until ctx ends. The context of lead ends as soon as
-// the lease is lost; stop ends when lead shall finish what it is doing.
-func (l *lease) run(ctx context.Context, lead func(stop, ctx context.Context) error) error {
+// leader works while it holds the lease. Its context ends as soon as the lease is
+// lost. When draining is closed it finishes what it is doing.
+type leader func(ctx context.Context, draining <-chan struct{}) error
+
+// run leads whenever it can, until ctx ends.
+func (l *lease) run(ctx context.Context, lead leader) error {
 	for ctx.Err() == nil {
 		revision := l.acquire(ctx)
 		if revision == 0 {
@@ -41,14 +45,14 @@ func (l *lease) run(ctx context.Context, lead func(stop, ctx context.Context) er
 		err := l.hold(ctx, revision, lead)
 		if err != nil && ctx.Err() == nil {
 			l.log.Warn("no longer leading", "err", err)
-			pause(ctx, leaseRenew)
+			clock.Sleep(ctx, leaseRenew)
 		}
 	}
 	return nil
 }
 
-// acquire returns the revision of the lease once it is ours, and 0 when ctx has
-// ended.
+// acquire returns the revision of the lease once this replica holds it; 0 if ctx
+// has ended.
 func (l *lease) acquire(ctx context.Context) uint64 {
 	var seen uint64
 	since := time.Now()
@@ -68,36 +72,37 @@ func (l *lease) acquire(ctx context.Context) uint64 {
 				return revision
 			}
 		}
-		if !pause(ctx, leaseRenew/4) {
+		if !clock.Sleep(ctx, leaseRenew/4) {
 			return 0
 		}
 	}
 }
 
 // hold renews the lease while lead runs, and gives it back after it.
-func (l *lease) hold(stop context.Context, revision uint64, lead func(stop, ctx context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
+func (l *lease) hold(ctx context.Context, revision uint64, lead leader) error {
+	draining := ctx.Done()
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
 		revision = l.renew(ctx, revision, cancel)
 	}()
-	err := lead(stop, ctx)
+	err := lead(ctx, draining)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
 	cancel(nil)
 	<-renewed
 	if !errors.Is(err, errLeaseLost) {
-		l.release(context.WithoutCancel(stop), revision)
+		l.release(context.WithoutCancel(ctx), revision)
 	}
 	return err
 }
 
 func (l *lease) renew(ctx context.Context, revision uint64, lost context.CancelCauseFunc) uint64 {
 	last := time.Now()
-	for pause(ctx, leaseRenew) {
+	for clock.Sleep(ctx, leaseRenew) {
 		attempt, cancel := context.WithDeadline(ctx, last.Add(leaseGrace))
 		next, err := l.bucket.Update(attempt, leaseKey, []byte(l.holder), revision)
 		cancel()
@@ -119,7 +124,7 @@ func (l *lease) renew(ctx context.Context, revision uint64, lost context.CancelC
 	return revision
 }
 
-// release makes the lease free at once: the next holder need not wait.
+// release frees the lease at once, so that the next holder does not wait.
 func (l *lease) release(ctx context.Context, revision uint64) {
 	ctx, cancel := context.WithTimeout(ctx, leaseRenew)
 	defer cancel()
@@ -128,17 +133,5 @@ func (l *lease) release(ctx context.Context, revision uint64) {
 	}
 	if err := l.bucket.Delete(ctx, leaseKey); err != nil {
 		l.log.Warn("the lease could not be released", "err", err)
-	}
-}
-
-// pause waits, and reports whether ctx is still good.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -21,10 +21,10 @@ func TestMetricsTellWhatBecameOfEachMessage(t *testing.T) {
 		return int(testutil.ToFloat64(n.metrics.attempts.WithLabelValues("ops", outcome)))
 	}
 	told := func(kind, outcome string) int {
-		return int(testutil.ToFloat64(n.metrics.told.WithLabelValues("ops", kind, outcome)))
+		return int(testutil.ToFloat64(n.metrics.messages.WithLabelValues("ops", kind, outcome)))
 	}
 	require.Equal(t, 5, testutil.CollectAndCount(n.metrics.attempts), "an increase from nothing is seen by nobody")
-	require.Equal(t, 8, testutil.CollectAndCount(n.metrics.told))
+	require.Equal(t, 8, testutil.CollectAndCount(n.metrics.messages))
 
 	s.die("github")
 	require.Eventually(t, func() bool { return attempts("retry") == 1 }, 20*time.Second, 5*time.Millisecond)

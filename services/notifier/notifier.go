@@ -13,12 +13,9 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/trace"
 )
-
-// source is the same for every replica: a message that another one repeats after
-// a crash is the same event, by source and id.
-const source = "urn:authwatch:notifier"
 
 // Options are what a notifier is made of.
 type Options struct {
@@ -29,18 +26,14 @@ type Options struct {
 	Metrics  prometheus.Registerer
 	Trace    *trace.Tracer // nil: off
 
-	clock clock // for tests
+	clock clock.Clock // for tests
 }
 
 // Service is the notifier.
 type Service struct {
-	config  Config
-	bus     *bus.Bus
-	log     *slog.Logger
-	clock   clock
+	options Options
 	lease   *lease
 	metrics *metrics
-	trace   *trace.Tracer
 
 	session atomic.Pointer[session] // while this replica leads
 }
@@ -57,12 +50,9 @@ func New(o Options) (*Service, error) {
 		o.Instance, _ = os.Hostname()
 	}
 	if o.clock == nil {
-		o.clock = wallClock{}
+		o.clock = clock.Wall{}
 	}
-	s := &Service{
-		config: o.Config, bus: o.Bus, log: o.Log, clock: o.clock, trace: o.Trace,
-	}
-	s.metrics = newMetrics(s)
+	s := &Service{options: o, metrics: newMetrics(o.Config.Receivers)}
 	if o.Metrics != nil {
 		if err := o.Metrics.Register(s.metrics); err != nil {
 			return nil, fmt.Errorf("notifier: metrics: %w", err)
@@ -76,24 +66,24 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// Run leads or stands by until ctx ends; then it finishes the attempts under way
-// and gives the lease back.
+// Run leads or stands by until ctx ends. Then it finishes the attempts in
+// progress and releases the lease.
 func (s *Service) Run(ctx context.Context) error {
-	s.bus.Needs(events.TypeAlertDelivered+".*", events.TypeAlertFailed+".*")
-	return s.lease.run(ctx, func(stop, ctx context.Context) error {
-		session, err := s.newSession()
+	s.options.Bus.Needs(events.TypeAlertDelivered+".*", events.TypeAlertFailed+".*")
+	return s.lease.run(ctx, func(ctx context.Context, draining <-chan struct{}) error {
+		session, err := newSession(s.options, s.metrics)
 		if err != nil {
 			return err
 		}
 		s.session.Store(session)
 		defer s.session.Store(nil)
-		return session.run(stop, ctx)
+		return session.run(ctx, draining)
 	})
 }
 
-// Ready says why nobody can be told just now. A replica that stands by is ready.
+// Ready says why no alert can be sent now. A replica that stands by is ready.
 func (s *Service) Ready() error {
-	if err := s.bus.Ready(); err != nil {
+	if err := s.options.Bus.Ready(); err != nil {
 		return err
 	}
 	if session := s.session.Load(); session != nil && !session.caughtUp.Load() {

@@ -76,7 +76,7 @@ func TestAGroupThatRecoversInPartSaysWhatIsLeft(t *testing.T) {
 	require.Equal(t, []string{"opened a,b,c"}, ops.told())
 	s.recover("a", "b")
 	s.passing(5*time.Second, func() bool { return len(ops.accepted()) == 2 })
-	require.Equal(t, "2 workloads recovered, 1 more to go", ops.accepted()[1].alert.Title)
+	require.Equal(t, "2 workloads recovered, 1 still not working", ops.accepted()[1].alert.Title)
 	s.recover("c")
 	ops.waitFor("opened a,b,c", "resolved a,b", "resolved c")
 }
@@ -292,7 +292,7 @@ func (s *stage) eventuallySilenced(k *sink, n int) {
 		if session == nil || len(k.accepted()) < n {
 			return false
 		}
-		return !session.silences.until(events.Record{Workload: "x"}, s.now()).IsZero()
+		return !session.dispatcher.silences.until(events.Record{Workload: "x"}, s.now()).IsZero()
 	}, 20*time.Second, 5*time.Millisecond)
 }
 

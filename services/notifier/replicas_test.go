@@ -67,8 +67,8 @@ func TestALeaderThatWasReplacedSendsNothingMore(t *testing.T) {
 func TestARowThatSomebodyElseWroteIsAConflictEvenIfItIsTheSame(t *testing.T) {
 	t.Parallel()
 	on := natstest.Bus(t)
-	newStore := func() *store { return &store{bucket: on.Bucket(bus.BucketDeliveries), revisions: &revisions{}} }
-	mine, other := newStore(), newStore()
+	bucket := on.Bucket(bus.BucketDeliveries)
+	mine, other := newStore(bucket, testLog(t)), newStore(bucket, testLog(t))
 	require.NoError(t, mine.put(t.Context(), "row.ops.a", plan.Row{}))
 	require.NoError(t, mine.put(t.Context(), "row.ops.a", plan.Row{}))
 	require.ErrorIs(t, other.put(t.Context(), "row.ops.a", plan.Row{}), bus.ErrConflict)
@@ -76,7 +76,7 @@ func TestARowThatSomebodyElseWroteIsAConflictEvenIfItIsTheSame(t *testing.T) {
 	data, err := json.Marshal(plan.Row{})
 	require.NoError(t, err)
 	require.NoError(t, other.write(t.Context(), "row.ops.a", data, true))
-	require.NoError(t, other.put(t.Context(), "row.ops.a", plan.Row{Told: plan.Told{Incident: "x"}}))
+	require.NoError(t, other.put(t.Context(), "row.ops.a", plan.Row{Delivered: plan.LastDelivered{Incident: "x"}}))
 }
 
 func TestABrokerThatGoesAwayAndComesBackLosesNothing(t *testing.T) {

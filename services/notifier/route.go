@@ -79,23 +79,23 @@ func glob(pattern, name string) bool {
 	return ok
 }
 
-// Told is one receiver of a route's decision.
-type Told struct {
+// Recipient is a receiver that a route selects.
+type Recipient struct {
 	Receiver string
 	Policy   plan.Policy
 }
 
 // Recipients are the receivers that the routes select for a record, in the order
 // of the routes.
-func (c *Config) Recipients(rec events.Record) []Told {
-	var all []Told
+func (c *Config) Recipients(rec events.Record) []Recipient {
+	var all []Recipient
 	for i, r := range c.Routes {
 		if !r.Match.matches(rec) {
 			continue
 		}
 		for _, name := range r.Receivers {
-			if !slices.ContainsFunc(all, func(t Told) bool { return t.Receiver == name }) {
-				all = append(all, Told{name, r.policy(i, rec)})
+			if !slices.ContainsFunc(all, func(t Recipient) bool { return t.Receiver == name }) {
+				all = append(all, Recipient{name, r.policy(i, rec)})
 			}
 		}
 		if !r.Continue {

@@ -9,14 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
-// Silence keeps openings and reminders of the workloads that it matches back for
-// a while. Ends of incidents that were told are told all the same.
+// Silence holds back the openings and reminders of the workloads that it matches.
+// The end of an incident is sent to a receiver that has got its opening.
 type Silence struct {
 	ID      string    `json:"id"`
 	Match   Match     `json:"match"`
@@ -26,8 +24,7 @@ type Silence struct {
 	Comment string    `json:"comment,omitempty"`
 }
 
-// Active reports whether the silence holds at a time.
-func (s Silence) Active(now time.Time) bool { return !now.Before(s.From) && now.Before(s.Until) }
+func (s Silence) active(now time.Time) bool { return !now.Before(s.From) && now.Before(s.Until) }
 
 // SilenceAdd stores a silence and returns it with its id.
 func SilenceAdd(ctx context.Context, b *bus.Bus, s Silence) (Silence, error) {
@@ -54,9 +51,9 @@ func SilenceAdd(ctx context.Context, b *bus.Bus, s Silence) (Silence, error) {
 	return s, nil
 }
 
-// SilenceList returns the silences that hold or will, those that end first first.
+// SilenceList returns the silences that are active or will be, by their end.
 func SilenceList(ctx context.Context, b *bus.Bus) ([]Silence, error) {
-	entries, err := snapshot(ctx, b.Bucket(bus.BucketSilences), ">")
+	entries, err := snapshot(ctx, b.Bucket(bus.BucketSilences))
 	if err != nil {
 		return nil, fmt.Errorf("read silences: %w", err)
 	}
@@ -83,19 +80,19 @@ func SilenceExpire(ctx context.Context, b *bus.Bus, id string) error {
 	return nil
 }
 
-// silences are the ones that a session knows of.
+// silences are those of the bucket.
 type silences struct {
 	mu sync.Mutex
 	of map[string]Silence
 }
 
-// until is when the last silence that matches rec now ends; zero: none does.
+// until is when the last silence ends that matches rec now; zero if none does.
 func (s *silences) until(rec events.Record, now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var end time.Time
 	for _, one := range s.of {
-		if one.Active(now) && one.Until.After(end) && one.Match.matches(rec) {
+		if one.active(now) && one.Until.After(end) && one.Match.matches(rec) {
 			end = one.Until
 		}
 	}
@@ -114,37 +111,4 @@ func (s *silences) note(e bus.Entry) (one Silence, ok bool) {
 	}
 	s.of[e.Key] = one
 	return one, true
-}
-
-// watchSilences follows the silences, and returns when those that exist are
-// known. Who is told is decided again whenever one comes, goes or begins.
-func (n *session) watchSilences(ctx context.Context, g *errgroup.Group) error {
-	current := make(chan struct{})
-	once := sync.OnceFunc(func() { close(current) })
-	g.Go(func() error {
-		err := n.bus.Bucket(bus.BucketSilences).Watch(ctx, ">", func(e bus.Entry) {
-			s, ok := n.silences.note(e)
-			if n.caughtUp.Load() {
-				n.reroute()
-			}
-			if wait := s.From.Sub(n.clock.Now()); ok && wait > 0 {
-				go n.rerouteAfter(ctx, wait)
-			}
-		}, bus.OnCurrent(once))
-		return ended(ctx, err)
-	})
-	select {
-	case <-current:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (n *session) rerouteAfter(ctx context.Context, d time.Duration) {
-	select {
-	case <-n.clock.After(d):
-		n.reroute()
-	case <-ctx.Done():
-	}
 }

@@ -6,91 +6,121 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
 // The keys of the DELIVERIES bucket. Every value is JSON.
 //
-//	row.<receiver>.<workload>   what the receiver was told about the workload
-//	receiver.<receiver>         its condition
+//	row.<receiver>.<workload>   what was delivered to the receiver about the workload
+//	receiver.<receiver>         whether the receiver accepts messages
 //	cursor                      how far the STATUS stream is reflected in the rows
-//	ask.<id>                    a request of the command line, and the answer
 const (
 	keyRow      = "row."
 	keyReceiver = "receiver."
 	keyCursor   = "cursor"
-	keyAsk      = "ask."
 )
 
-// condition is what is kept of a receiver itself.
-type condition struct {
-	State  plan.State `json:"state"`
-	Since  time.Time  `json:"since"`
-	Error  string     `json:"error,omitempty"`
-	Config string     `json:"config,omitempty"` // a hash; what was refused was this configuration
+// receiverHealth is what is stored about a receiver itself.
+type receiverHealth struct {
+	Health plan.Health `json:"health"`
+	Since  time.Time   `json:"since"`
+	Error  string      `json:"error,omitempty"`
+	Config string      `json:"config,omitempty"` // a hash: a refusal holds for this configuration
 }
 
 // cursor is a position in the STATUS stream.
 type cursor struct {
 	Sequence uint64    `json:"sequence"`
-	Stream   time.Time `json:"stream"` // when it was created: a new one starts over
+	Stream   time.Time `json:"stream"` // its creation; a new stream is read from its start
 }
 
-// progress is the cursor with the receivers that have been told up to it. Others
-// are new: what came and went before them is not theirs.
+// progress is the cursor with the receivers that it holds for. Another receiver
+// is new: it does not get incidents that were over before it was configured.
 type progress struct {
 	cursor
 	Receivers []string `json:"receivers"`
 }
 
-// store is the DELIVERIES bucket, written with compare-and-set: a leader that
-// was replaced cannot write any more, and notices.
+// store is the DELIVERIES bucket, written with compare-and-set: a leader that was
+// replaced cannot write any more, and notices.
 type store struct {
-	bucket    *bus.Bucket
-	revisions *revisions
-	retry     func(ctx context.Context, attempt int) error // waits
+	bucket *bus.Bucket
+	log    *slog.Logger
+
+	mu        sync.Mutex
+	revisions map[string]uint64 // that this replica read or wrote last
 }
 
-// put stores a value, however long the bus is away. Its errors are
+func newStore(bucket *bus.Bucket, log *slog.Logger) *store {
+	return &store{bucket: bucket, log: log, revisions: map[string]uint64{}}
+}
+
+// load returns all that is stored.
+func (s *store) load(ctx context.Context) ([]bus.Entry, error) {
+	entries, err := snapshot(ctx, s.bucket)
+	for _, e := range entries {
+		s.setRevision(e.Key, e.Revision)
+	}
+	return entries, err
+}
+
+func (s *store) revision(key string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.revisions[key]
+}
+
+// setRevision with 0 forgets the key.
+func (s *store) setRevision(key string, revision uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.revisions[key] = revision; revision == 0 {
+		delete(s.revisions, key)
+	}
+}
+
+// put stores a value, however long the bus is unavailable. Its errors are
 // [bus.ErrConflict], [bus.ErrRefused] and the end of ctx.
 func (s *store) put(ctx context.Context, key string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
-	unclear := false
-	for attempt := 1; ; attempt++ {
-		err := s.write(ctx, key, data, unclear)
-		if err == nil || errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrRefused) {
-			if err != nil {
-				err = fmt.Errorf("store %s: %w", key, err)
+	retry := newRetry(s.log)
+	for {
+		err := s.write(ctx, key, data, retry.Failures > 0)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, bus.ErrConflict) && !errors.Is(err, bus.ErrRefused) {
+			if err = retry.wait(ctx, err); err == nil {
+				continue
 			}
-			return err
 		}
-		unclear = true
-		if err := s.retry(ctx, attempt); err != nil {
-			return fmt.Errorf("store %s: %w", key, err)
-		}
+		return fmt.Errorf("store %s: %w", key, err)
 	}
 }
 
-// write makes one attempt. After an unclear one a conflict may be our own doing:
-// then the stored value is ours.
-func (s *store) write(ctx context.Context, key string, data []byte, unclear bool) error {
-	rev := s.revisions.get(key)
+// write makes one attempt. After an attempt without an answer a conflict may be
+// with that attempt: then the stored value is the same.
+func (s *store) write(ctx context.Context, key string, data []byte, repeated bool) error {
+	rev := s.revision(key)
 	var err error
 	if rev == 0 {
 		rev, err = s.bucket.Create(ctx, key, data)
 	} else {
 		rev, err = s.bucket.Update(ctx, key, data, rev)
 	}
-	if errors.Is(err, bus.ErrConflict) && unclear {
+	if errors.Is(err, bus.ErrConflict) && repeated {
 		e, getErr := s.bucket.Get(ctx, key)
 		if getErr != nil {
 			return getErr
@@ -100,12 +130,12 @@ func (s *store) write(ctx context.Context, key string, data []byte, unclear bool
 		}
 	}
 	if err == nil {
-		s.revisions.set(key, rev)
+		s.setRevision(key, rev)
 	}
 	return err
 }
 
-// row stores a row, or removes one that says nothing.
+// row stores a row, or removes an empty one.
 func (s *store) row(ctx context.Context, receiver string, w plan.Write) error {
 	key := rowKey(receiver, w.Workload)
 	if w.Row.Empty() {
@@ -114,10 +144,10 @@ func (s *store) row(ctx context.Context, receiver string, w plan.Write) error {
 	return s.put(ctx, key, w.Row)
 }
 
-// together is how many rows of one message are stored at a time.
+// together is how many rows of one message are stored at the same time.
 const together = 16
 
-// rows stores several, width at a time, the last one after the others.
+// rows stores several rows, width at the same time, the last one after the others.
 func (s *store) rows(ctx context.Context, receiver string, writes []plan.Write, width int) error {
 	if len(writes) == 0 {
 		return nil
@@ -135,16 +165,17 @@ func (s *store) rows(ctx context.Context, receiver string, writes []plan.Write, 
 }
 
 func (s *store) remove(ctx context.Context, key string) error {
-	if s.revisions.get(key) == 0 {
+	if s.revision(key) == 0 {
 		return nil
 	}
-	for attempt := 1; ; attempt++ {
+	retry := newRetry(s.log)
+	for {
 		err := s.bucket.Delete(ctx, key)
 		if err == nil || errors.Is(err, bus.ErrNotFound) {
-			s.revisions.set(key, 0)
+			s.setRevision(key, 0)
 			return nil
 		}
-		if err := s.retry(ctx, attempt); err != nil {
+		if err := retry.wait(ctx, err); err != nil {
 			return fmt.Errorf("remove %s: %w", key, err)
 		}
 	}
@@ -152,12 +183,52 @@ func (s *store) remove(ctx context.Context, key string) error {
 
 func rowKey(receiver, workload string) string { return keyRow + receiver + "." + workload }
 
-// parseRowKey is the receiver and workload of a row's key.
 func parseRowKey(key string) (receiver, workload string, ok bool) {
 	rest, ok := strings.CutPrefix(key, keyRow)
 	if !ok {
 		return "", "", false
 	}
-	receiver, workload, ok = strings.Cut(rest, ".")
-	return receiver, workload, ok
+	return strings.Cut(rest, ".")
+}
+
+// snapshot is everything that a bucket holds now, never a part of it.
+func snapshot(ctx context.Context, b *bus.Bucket) ([]bus.Entry, error) {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var entries []bus.Entry
+	complete := false
+	err := b.Watch(watch, ">", func(e bus.Entry) {
+		if !complete && !e.Deleted {
+			entries = append(entries, e)
+		}
+	}, bus.OnCurrent(func() { complete = true; cancel() }))
+	switch {
+	case complete:
+		return entries, nil
+	case err == nil:
+		err = fmt.Errorf("%w: %w", bus.ErrUnavailable, context.Cause(ctx))
+	}
+	return nil, err
+}
+
+// retry paces the attempts at something on the bus: a broker that elects a leader
+// is unavailable for some seconds.
+type retry struct {
+	clock.Backoff
+	log *slog.Logger
+}
+
+func newRetry(log *slog.Logger) *retry {
+	return &retry{clock.Backoff{First: 100 * time.Millisecond, Most: time.Second}, log}
+}
+
+// wait waits after a failure. Its error is why ctx has ended.
+func (r *retry) wait(ctx context.Context, err error) error {
+	if r.Failures == 2 {
+		r.log.Warn("the bus does not answer, will retry", "err", err)
+	}
+	if !r.Sleep(ctx) {
+		return context.Cause(ctx)
+	}
+	return nil
 }

@@ -1,9 +1,9 @@
 package notifier
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/trace"
@@ -19,49 +19,45 @@ func traceOf(r events.Record) string {
 	return r.Cause.TraceParent
 }
 
-// hop is the traceparent of an attempt to send m.
-func (s *Service) hop(m receiver.Message) string {
-	if m.Trace == "" {
-		return ""
-	}
-	return s.trace.Child(m.Trace)
-}
-
-// traced records an attempt in the trace of every workload that it is about.
-func (w *worker) traced(m receiver.Message, d *plan.Delivery, a plan.Answer, began, ended time.Time) {
-	kind := w.config.Kind()
+// spans are those of an attempt, one in each trace that led to it.
+func spans(c receiver.Config, d *plan.Delivery, m receiver.Message, r plan.Result) []trace.Span {
+	kind := c.Kind()
 	s := trace.Span{
-		Name: "deliver " + kind, Kind: trace.Client, Start: began, End: ended,
+		Name: "deliver " + kind, Kind: trace.Client,
 		Attributes: map[string]any{
-			"authwatch.receiver":           w.config.Name,
+			"authwatch.receiver":           c.Name,
 			"authwatch.receiver.kind":      kind,
 			"authwatch.alert.kind":         d.Kind,
 			"authwatch.delivery.id":        d.ID,
 			"authwatch.delivery.attempt":   d.Attempts,
-			"authwatch.delivery.outcome":   outcomeNames[a.Outcome],
+			"authwatch.delivery.outcome":   outcomeNames[r.Outcome],
 			"authwatch.delivery.workloads": len(m.Workloads),
 		},
 	}
-	if a.Outcome != plan.Delivered {
-		s.Error = outcomeNames[a.Outcome]
+	if r.Outcome != plan.Delivered {
+		s.Error = outcomeNames[r.Outcome]
 	}
-	if a.Status != 0 && kind != "email" { // whose numbers are SMTP's
-		s.Attributes["http.response.status_code"] = a.Status
-		if s.Error != "" && a.Status >= http.StatusBadRequest {
-			s.Error = strconv.Itoa(a.Status)
+	if r.Status != 0 && kind != "email" { // whose numbers are SMTP's
+		s.Attributes["http.response.status_code"] = r.Status
+		if s.Error != "" && r.Status >= http.StatusBadRequest {
+			s.Error = strconv.Itoa(r.Status)
 		}
 	}
-	told := map[string]bool{"": true}
-	for _, r := range m.Workloads {
-		if s.Parent = traceOf(r); told[s.Parent] {
+	var all []trace.Span
+	seen := map[string]bool{"": true}
+	for _, rec := range m.Workloads {
+		parent := traceOf(rec)
+		if seen[parent] {
 			continue
 		}
-		told[s.Parent] = true
-		s.Own = ""
-		if s.Parent == m.Trace {
-			s.Own = m.Hop
+		seen[parent] = true
+		one := s
+		if one.Parent = parent; parent == m.Trace {
+			one.Own = m.Hop
 		}
-		s.Attributes["authwatch.workload"] = r.Workload
-		w.trace.Record(s)
+		one.Attributes = maps.Clone(s.Attributes)
+		one.Attributes["authwatch.workload"] = rec.Workload
+		all = append(all, one)
 	}
+	return all
 }

@@ -106,13 +106,13 @@ func TestAMessageAboutSeveralHasTheTraceOfTheFirstAndEachReceiptItsOwn(t *testin
 	}
 }
 
-// spans is a collector of spans.
-type spans struct {
+// collector keeps the spans that it gets.
+type collector struct {
 	mu  sync.Mutex
 	all []*tracepb.Span
 }
 
-func (c *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var req collectorpb.ExportTraceServiceRequest
 	body, err := io.ReadAll(r.Body)
 	if err != nil || proto.Unmarshal(body, &req) != nil {
@@ -127,7 +127,7 @@ func (c *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestAnAttemptIsASpanInTheTraceOfEachWorkload(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	c := &spans{}
+	c := &collector{}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	tracer, err := trace.New(trace.Config{Endpoint: server.URL}, trace.Options{Service: "test", Log: testLog(t)})

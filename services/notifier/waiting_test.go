@@ -47,7 +47,7 @@ func TestWhatAMessageWaitsForCanBeAsked(t *testing.T) {
 			until:  plan.Probe,
 			kind:   events.KindOpened,
 		},
-		plan.ForWish: {
+		plan.ForRetryAfter: {
 			script: []string{"503 after=600"},
 			events: func(s *stage, _ *sink) { s.die("github") },
 			until:  10 * time.Minute,
@@ -70,7 +70,7 @@ func TestWhatAMessageWaitsForCanBeAsked(t *testing.T) {
 			until: 100 * 24 * time.Hour,
 			kind:  events.KindOpened,
 		},
-		plan.ForCalm: {
+		plan.ForFlapping: {
 			events: func(s *stage, ops *sink) {
 				s.die("github")
 				ops.waitFor("opened github")

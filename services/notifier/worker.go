@@ -4,223 +4,226 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 	"github.com/authwatch/authwatch/services/notifier/receiver"
 )
 
 const (
 	// ahead is how many messages may be prepared, their rows stored, while one
-	// is under way.
+	// is being sent.
 	ahead = 8
-	// unhurried is how many rows are stored before the lane is asked again while
-	// nothing is to be sent. For yield times as long as that took none is stored:
-	// the store is the other receivers' then.
-	unhurried = 4
-	yield     = 3
+	// yield is how many times as long as it took to store rows none is stored,
+	// while nothing is to be sent: then other receivers get the store.
+	yield = 3
+	// maxTests is how many test messages may wait for one receiver. More would
+	// keep the commands of others waiting.
+	maxTests = 2
 )
 
-// worker tells one receiver. Nothing that the receiver does holds up another.
+// worker delivers to one receiver, one message at a time.
 type worker struct {
-	*session
-	config    receiver.Config
-	receiver  receiver.Receiver
-	templates receiver.Templates
-	wake      chan struct{} // something may be due
-	errands   chan errand   // messages that are not about workloads
+	queue    *queue
+	sender   *sender
+	store    *store
+	receipts *receipts
+	metrics  *metrics
+	clock    clock.Clock
+	changes  chan<- change
 
-	mu      sync.Mutex
-	lane    *plan.Lane
-	notes   map[string]string // why this receiver is told in place of another
-	holding map[int]uint64    // by token: what is not reflected before rows are stored
-	token   int
-	why     string // the last failure
-	hash    string
-	proof   time.Time // of the last accepted message
+	tests   chan test
+	testing chan struct{} // one for each test that waits
 }
 
-func newWorker(n *session, c receiver.Config) (*worker, error) {
-	r, err := receiver.New(c, receiver.Options{Log: n.log, Source: source, Now: n.clock.Now})
-	if err != nil {
-		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
-	}
-	templates, err := c.Templates()
-	if err != nil {
-		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
-	}
-	s := plan.Settings{Receiver: c.Name, Jitter: rand.Float64}
-	if l, ok := c.Limit(); ok {
-		s.Limit = rate.NewLimiter(rate.Every(l.Per.Std()), l.Burst)
-	}
-	return &worker{
-		session: n, config: c, receiver: r, templates: templates,
-		wake: make(chan struct{}, 1), errands: make(chan errand),
-		lane: plan.NewLane(s), notes: map[string]string{}, holding: map[int]uint64{}, hash: c.Hash(),
-	}, nil
+// test is a test message and where its result goes.
+type test struct {
+	message receiver.Message
+	result  chan plan.Result
 }
 
-// observe takes in a workload's record.
-func (w *worker) observe(k known, p plan.Policy, note string, now time.Time) {
-	w.mu.Lock()
-	w.lane.Observe(k.Record, k.seq, p, now)
-	keep(w.notes, k.Workload, note)
-	w.mu.Unlock()
-	w.ring()
-}
+func (w *worker) name() string { return w.queue.config.Name }
 
-func keep(of map[string]string, key, value string) {
-	if value == "" {
-		delete(of, key)
-		return
-	}
-	of[key] = value
-}
-
-func (w *worker) ring() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (w *worker) resume(now time.Time) {
-	w.mu.Lock()
-	w.lane.Resume(now)
-	w.mu.Unlock()
-}
-
-// lost reports whether somebody else has to be told of a workload, and why.
-func (w *worker) lost(workload string, now time.Time) (why string, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.why, w.lane.Lost(workload, now)
-}
-
-// staged is a delivery whose row is being stored.
-type staged struct {
+// prepared is a delivery whose row is being stored.
+type prepared struct {
 	*plan.Delivery
 	stored chan error
 }
 
-// run prepares messages and sends them, one at a time, until stop ends and the
-// one under way is done.
-func (w *worker) run(stop, ctx context.Context) error {
+// run prepares messages and sends them until draining is closed and the message
+// that is being sent is done, or until ctx ends.
+func (w *worker) run(ctx context.Context, draining <-chan struct{}) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	line := make(chan staged, ahead)
-	done := make(chan error, 1)
+	line := make(chan prepared, ahead)
+	sent := make(chan error, 1)
 	go func() {
-		err := w.send(stop, ctx, line)
+		err := w.send(ctx, draining, line)
 		cancel(err)
-		done <- err
+		sent <- err
 	}()
-	err := w.prepare(stop, ctx, line)
+	err := w.prepare(ctx, draining, line)
 	close(line)
-	if sendErr := <-done; err == nil || errors.Is(err, context.Canceled) {
+	if sendErr := <-sent; err == nil || errors.Is(err, context.Canceled) {
 		err = sendErr
 	}
 	return err
 }
 
 // prepare stores the row of each message that is due, in order.
-func (w *worker) prepare(stop, ctx context.Context, line chan<- staged) error {
-	for stop.Err() == nil && ctx.Err() == nil {
-		d, intent, parked, at := w.next()
+func (w *worker) prepare(ctx context.Context, draining <-chan struct{}, line chan<- prepared) error {
+	for !closed(draining) && ctx.Err() == nil {
+		d, intent, parked, at := w.queue.next()
 		began := time.Now()
 		if err := w.save(ctx, parked); err != nil {
 			return err
 		}
-		if d == nil {
-			if len(parked.writes) > 0 {
-				pause(stop, min(yield*time.Since(began), time.Second))
-			}
-			if len(parked.writes) < unhurried {
-				w.wait(stop, ctx, at)
-			}
+		if d != nil {
+			p := prepared{d, make(chan error, 1)}
+			go func() { p.stored <- w.save(ctx, intent) }()
+			line <- p // the sender takes until the line is closed
 			continue
 		}
-		s := staged{d, make(chan error, 1)}
-		go func() { s.stored <- w.save(ctx, intent) }()
-		line <- s // the sender takes until the line is closed
+		if len(parked.writes) > 0 {
+			w.wait(ctx, draining, nil, time.After(min(yield*time.Since(began), time.Second)))
+		}
+		if len(parked.writes) == slowly {
+			continue
+		}
+		var due <-chan time.Time
+		if !at.IsZero() {
+			due = w.clock.After(max(at.Sub(w.clock.Now()), 0))
+		}
+		w.wait(ctx, draining, w.queue.wake, due)
 	}
 	return nil
 }
 
-// rows are to be stored; until they are, low is not reflected in any.
-type rows struct {
-	writes []plan.Write
-	width  int // how many may be stored at a time
-	token  int
+func (w *worker) wait(ctx context.Context, draining, wake <-chan struct{}, due <-chan time.Time) {
+	select {
+	case <-wake:
+	case <-due:
+	case <-draining:
+	case <-ctx.Done():
+	}
 }
 
-// next is what the lane wants: a delivery and its row, rows to store, a time.
-// A receiver that rests may have thousands to store, all at once; they go one at
-// a time, so that the rows of the other receivers do not queue behind them.
-func (w *worker) next() (d *plan.Delivery, intent, parked rows, at time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := w.clock.Now()
-	d, at = w.lane.Next(now)
-	low, held := w.lane.Low()
-	if d == nil {
-		return nil, rows{}, w.hold(w.lane.Parked(unhurried), 1, low, held), at
+func closed(draining <-chan struct{}) bool {
+	select {
+	case <-draining:
+		return true
+	default:
+		return false
 	}
-	parked = w.hold(w.lane.Parked(math.MaxInt), together, low, held)
-	intent = w.hold([]plan.Write{w.lane.Intent(d, now)}, 1, low, held)
-	return d, intent, parked, at
-}
-
-func (w *worker) hold(writes []plan.Write, width int, low uint64, held bool) rows {
-	r := rows{writes: writes, width: width}
-	if held && len(writes) > 0 {
-		w.token++
-		r.token = w.token
-		w.holding[r.token] = low
-	}
-	return r
 }
 
 // save stores rows, the last one after the others.
 func (w *worker) save(ctx context.Context, r rows) error {
-	if err := w.store.rows(ctx, w.config.Name, r.writes, r.width); err != nil {
+	if err := w.store.rows(ctx, w.name(), r.writes, r.width); err != nil {
 		return err
 	}
-	if r.token != 0 {
-		w.mu.Lock()
-		delete(w.holding, r.token)
-		w.mu.Unlock()
-	}
+	w.queue.stored(r)
 	return nil
 }
 
-// low is the first sequence that no stored row reflects.
-func (w *worker) low() (seq uint64, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	seq, ok = w.lane.Low()
-	for _, s := range w.holding {
-		if !ok || s < seq {
-			seq, ok = s, true
+// send makes the attempts until the line is closed.
+func (w *worker) send(ctx context.Context, draining <-chan struct{}, line <-chan prepared) error {
+	for {
+		select {
+		case p, ok := <-line:
+			if !ok {
+				return nil
+			}
+			err := <-p.stored
+			if err == nil {
+				err = w.attempt(ctx, draining, p.Delivery)
+			}
+			if err != nil {
+				go empty(line)
+				return err
+			}
+		case t := <-w.tests:
+			t.result <- w.sender.send(ctx, t.message)
 		}
 	}
-	return seq, ok
 }
 
-func (w *worker) wait(stop, ctx context.Context, at time.Time) {
-	var due <-chan time.Time
-	if !at.IsZero() {
-		due = w.clock.After(max(at.Sub(w.clock.Now()), 0))
+// empty takes what is left in the line, so that nobody waits to put into it.
+func empty(line <-chan prepared) {
+	for range line {
+	}
+}
+
+// attempt sends a delivery and stores what came of it.
+func (w *worker) attempt(ctx context.Context, draining <-chan struct{}, d *plan.Delivery) error {
+	m, ok := w.queue.message(d, !closed(draining) && ctx.Err() == nil)
+	if !ok {
+		return nil
+	}
+	r, took := w.sender.deliver(ctx, d, m)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the next leader repeats it
+	}
+	e := w.queue.done(d, r)
+	w.metrics.attempt(w.name(), d.Kind, r, w.clock.Now(), m.Workloads)
+	if e.failed {
+		w.metrics.failed(w.name(), d.Kind)
+	}
+	g, sub := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.store.rows(sub, w.name(), e.writes, together) })
+	g.Go(func() error { w.receipts.report(sub, d, m, r, e.failed, took); return nil })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	records := w.queue.release(d)
+	if e.health == nil && !e.failed {
+		return nil
+	}
+	c := change{receiver: w.name(), health: e.health}
+	if e.failed {
+		c.delivery, c.records = d, records
 	}
 	select {
-	case <-w.wake:
-	case <-due:
-	case <-stop.Done():
+	case w.changes <- c:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// test sends a test message, once, between two alerts, whatever is known of the
+// receiver. It publishes the receipt.
+func (w *worker) test(ctx context.Context, draining <-chan struct{}) (events.Receipt, error) {
+	select {
+	case w.testing <- struct{}{}:
+		defer func() { <-w.testing }()
+	default:
+		return events.Receipt{}, fmt.Errorf("receiver %q has %d tests that wait for its answer; try again later", w.name(), maxTests)
+	}
+	began := w.clock.Now()
+	m := receiver.Message{ID: events.NewID(began), Kind: events.KindTest, Receiver: w.name(), Time: began}
+	m.Thread = m.ID
+	t := test{m, make(chan plan.Result, 1)}
+	r := plan.Result{Outcome: plan.Retry, Error: "the notifier is stopping"}
+	select {
+	case w.tests <- t:
+		r = <-t.result
+	case <-draining:
 	case <-ctx.Done():
 	}
+	w.queue.tested(r)
+	receipt := events.Receipt{
+		Receiver: m.Receiver, DeliveryID: m.ID, Kind: m.Kind, Attempts: 1,
+		DurationMS: w.clock.Now().Sub(began).Milliseconds(), StatusCode: r.Status, Error: r.Error,
+	}
+	typ := events.TypeAlertFailed
+	if r.Outcome == plan.Delivered && r.Error == "" {
+		typ = events.TypeAlertDelivered
+	}
+	w.receipts.publish(ctx, typ, "", receipt)
+	return receipt, nil
 }

@@ -23,7 +23,7 @@ func pendingCommand(o *options) *cobra.Command {
 	}
 	o.addOutput(c)
 	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
-		all, err := notifier.Deliveries(ctx, b)
+		all, err := notifier.ListPending(ctx, b)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func pendingCommand(o *options) *cobra.Command {
 	return c
 }
 
-func printPending(p *terminal.Printer, all []notifier.Delivery, now time.Time) {
+func printPending(p *terminal.Printer, all []notifier.Pending, now time.Time) {
 	if len(all) == 0 {
 		p.Line("Nothing pending.")
 		return

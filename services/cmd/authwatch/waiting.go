@@ -90,15 +90,15 @@ func printWaiting(p *terminal.Printer, l *waitingList) {
 }
 
 var causes = map[plan.Cause]string{
-	plan.ForAnswer:   "being sent",
-	plan.ForReceiver: "waits for the receiver, and will be tried again",
-	plan.ForWish:     "waits because the receiver asked for it",
-	plan.ForConfig:   "waits for a new configuration: the receiver says it is gone",
-	plan.ForSilence:  "silenced",
-	plan.ForCalm:     "waits until the status is stable",
-	plan.ForGroup:    "waits for other workloads of its group",
-	plan.ForReminder: "reminder, if the incident is still open",
-	plan.ForTurn:     "waits for its turn",
+	plan.ForAnswer:     "being sent",
+	plan.ForReceiver:   "waits for the receiver, and will be tried again",
+	plan.ForRetryAfter: "waits because the receiver asked for it",
+	plan.ForConfig:     "waits for a new configuration: the receiver says it is gone",
+	plan.ForSilence:    "silenced",
+	plan.ForFlapping:   "waits until the status is stable",
+	plan.ForGroup:      "waits for other workloads of its group",
+	plan.ForReminder:   "reminder, if the incident is still open",
+	plan.ForTurn:       "waits for its turn",
 }
 
 // causeText says what a message waits for, until when, and what went wrong.

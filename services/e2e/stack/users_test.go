@@ -56,8 +56,8 @@ var probes = []probe{
 	may("$KV.LEASES.canary.status", "status", "operator"),
 	may("$KV.LEASES.canary.notifier", "notifier", "operator"),
 	may("$KV.DELIVERIES.row.ops.github", "notifier"),
-	may("$KV.DELIVERIES.ask.1", "notifier", "operator"),
 	may("$KV.SILENCES.1", "operator"),
+	may("command.notifier.test", "operator"),
 
 	may("$SYS.REQ.USER.INFO", "proxy", "status", "notifier"),
 	may("$SYS.REQ.SERVER.PING"),
@@ -111,6 +111,7 @@ var probes = []probe{
 	hears("status.>", "subscriber"),
 	hears("alert.>", "subscriber"),
 	hears("dead.>"),
+	hears("command.notifier.*", "notifier"),
 	hears("$KV.>"),
 	hears("$JS.>"),
 	hears(">"),

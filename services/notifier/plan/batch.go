@@ -21,7 +21,7 @@ const patience = 5
 // together.
 type batch struct {
 	key     string
-	lane    *Lane
+	queue   *Queue
 	members map[string]Action
 }
 
@@ -32,7 +32,7 @@ func batchKey(workload string, a Action, e *entry) string {
 	case a.Kind == events.KindOpened && e.policy.Group != "":
 		return "opened/" + e.policy.Group
 	case a.Kind == events.KindResolved, a.Kind == events.KindReminder:
-		return a.Kind + "/" + e.row.Told.Thread
+		return a.Kind + "/" + e.row.Delivered.Thread
 	case a.Kind == events.KindDigest && !a.Open && !strings.Contains(workload, "/"):
 		return "digest"
 	}
@@ -40,7 +40,7 @@ func batchKey(workload string, a Action, e *entry) string {
 }
 
 // due is when the batch is sent.
-func (b *batch) due() time.Time {
+func (b *batch) sendAt() time.Time {
 	var first, last time.Time
 	n := 0
 	for _, a := range b.members {
@@ -65,7 +65,7 @@ func (b *batch) due() time.Time {
 func (b *batch) wait() time.Duration {
 	var w time.Duration
 	for name := range b.members {
-		w = max(w, b.lane.entries[name].policy.Wait)
+		w = max(w, b.queue.entries[name].policy.Wait)
 	}
 	return w
 }
@@ -77,122 +77,122 @@ func (b *batch) resolved(first, last time.Time) time.Time {
 	var thread string
 	var gather time.Duration
 	for name := range b.members {
-		e := b.lane.entries[name]
+		e := b.queue.entries[name]
 		if e.rec.Incident != "" {
 			return first
 		}
-		thread, gather = e.row.Told.Thread, max(gather, e.policy.Gather)
+		thread, gather = e.row.Delivered.Thread, max(gather, e.policy.Gather)
 	}
 	end := first.Add(gather)
-	if b.lane.threads[thread] <= len(b.members) {
+	if b.queue.threads[thread] <= len(b.members) {
 		return earlier(last, end)
 	}
 	return end
 }
 
 // replan puts every dirty workload into the message that it belongs to.
-func (l *Lane) replan(now time.Time) {
-	if len(l.dirty) == 0 {
+func (q *Queue) replan(now time.Time) {
+	if len(q.dirty) == 0 {
 		return
 	}
-	names := slices.Sorted(maps.Keys(l.dirty))
-	clear(l.dirty)
+	names := slices.Sorted(maps.Keys(q.dirty))
+	clear(q.dirty)
 	for _, name := range names {
-		e := l.entries[name]
+		e := q.entries[name]
 		e.row = e.row.clamp(now)
-		l.leave(name, e)
-		if e.job != nil {
+		q.leave(name, e)
+		if e.delivery != nil {
 			continue
 		}
 		a := Plan(e.rec, e.row, e.policy, now)
 		if a.Kind == settled {
-			l.settle(name, e)
+			q.settle(name, e)
 			a = Plan(e.rec, e.row, e.policy, now)
 		}
 		if a.Kind != "" && a.Kind != settled {
-			l.join(name, e, a, now)
+			q.join(name, e, a, now)
 		} else if e.row.Empty() && e.rec.Incident == "" {
-			delete(l.entries, name)
+			delete(q.entries, name)
 		}
 	}
 }
 
 // settle drops what is not worth a message: the incident is over and the
 // receiver did not want to know, or was not to be told.
-func (l *Lane) settle(name string, e *entry) {
-	if e.row.Told.Open {
-		l.untie(e)
-		e.row.Told.Open = false
+func (q *Queue) settle(name string, e *entry) {
+	if e.row.Delivered.Open {
+		q.untie(e)
+		e.row.Delivered.Open = false
 		return
 	}
-	e.row.Owed = nil
-	delete(l.unsaved, name)
+	e.row.Due = nil
+	delete(q.unsaved, name)
 }
 
-func (l *Lane) join(name string, e *entry, a Action, now time.Time) {
+func (q *Queue) join(name string, e *entry, a Action, now time.Time) {
 	key := batchKey(name, a, e)
-	b := l.batches[key]
+	b := q.batches[key]
 	if b == nil {
-		b = &batch{key: key, lane: l, members: map[string]Action{}}
-		l.batches[key] = b
+		b = &batch{key: key, queue: q, members: map[string]Action{}}
+		q.batches[key] = b
 	}
 	b.members[name] = a
 	e.batch = key
-	if _, unsaved := l.unsaved[name]; unsaved && a.At.Sub(now) > parkAfter {
-		l.parked[name] = struct{}{}
+	if _, unsaved := q.unsaved[name]; unsaved && a.At.Sub(now) > parkAfter {
+		q.parked[name] = struct{}{}
 	}
-	heap.Push(&l.alarms, alarm{b.due(), key})
+	heap.Push(&q.alarms, alarm{b.sendAt(), key})
 }
 
-func (l *Lane) leave(name string, e *entry) {
-	b := l.batches[e.batch]
+func (q *Queue) leave(name string, e *entry) {
+	b := q.batches[e.batch]
 	e.batch = ""
 	if b == nil {
 		return
 	}
 	if delete(b.members, name); len(b.members) == 0 {
-		delete(l.batches, b.key)
+		delete(q.batches, b.key)
 		return
 	}
-	heap.Push(&l.alarms, alarm{b.due(), b.key})
+	heap.Push(&q.alarms, alarm{b.sendAt(), b.key})
 }
 
 // build makes the delivery of a batch that is due. A delivery that was attempted
 // before and says the same goes on.
-func (l *Lane) build(b *batch, now time.Time, before ...*Delivery) *Delivery {
+func (q *Queue) build(b *batch, now time.Time, before ...*Delivery) *Delivery {
 	names := b.ready(now)
 	if len(names) == 0 {
 		return nil
 	}
-	first := l.entries[names[0]]
+	first := q.entries[names[0]]
 	a := b.members[names[0]]
-	d := &Delivery{Kind: a.Kind, Created: now, Thread: first.row.Told.Thread, Ref: first.row.Told.Ref}
+	d := &Delivery{Kind: a.Kind, Created: now, Thread: first.row.Delivered.Thread, Ref: first.row.Delivered.Ref}
 	incidents := make([]string, 0, len(names))
 	for _, name := range names {
-		e, a := l.entries[name], b.members[name]
+		e, a := q.entries[name], b.members[name]
 		d.Members = append(d.Members, Member{
 			Workload: name, Incident: a.Incident, Incidents: e.ordinal(a.Incident), Ordinal: a.Ordinal, Open: a.Open,
 		})
 		incidents = append(incidents, a.Incident)
 	}
-	d.ID = ID(l.receiver, d.Kind, a.Ordinal, incidents...)
+	d.ID = ID(q.receiver, d.Kind, a.Ordinal, incidents...)
 	if d.Kind == events.KindOpened || !a.Open && d.Kind == events.KindDigest {
 		d.Thread, d.Ref = d.ID, ""
 	}
 	if d.Kind == events.KindResolved {
-		d.Left = l.threads[d.Thread] - len(names)
+		d.Left = q.threads[d.Thread] - len(names)
 	}
 	for _, old := range before {
 		if old.ID == d.ID {
 			d = old
 		} else if old.Members[0].Workload != d.Members[0].Workload {
-			l.parked[old.Members[0].Workload] = struct{}{}
+			q.parked[old.Members[0].Workload] = struct{}{}
 		}
 	}
 	for _, name := range names {
-		e := l.entries[name]
-		l.leave(name, e)
-		e.job = d
+		e := q.entries[name]
+		q.leave(name, e)
+		e.delivery = d
 	}
 	return d
 }
@@ -214,10 +214,10 @@ func (e *entry) ordinal(incident string) int64 {
 	switch {
 	case incident == e.rec.Incident:
 		return e.rec.Incidents
-	case e.row.Owed != nil && incident == e.row.Owed.Incident:
-		return e.row.Owed.Incidents
-	case incident == e.row.Told.Incident:
-		return e.row.Told.Incidents
+	case e.row.Due != nil && incident == e.row.Due.Incident:
+		return e.row.Due.Incidents
+	case incident == e.row.Delivered.Incident:
+		return e.row.Delivered.Incidents
 	}
 	return 0
 }

@@ -1,17 +1,16 @@
 package plan
 
 import (
-	"container/heap"
 	"time"
 )
 
 // How long a receiver that did not take a message is left alone.
 const (
-	backoffFirst = time.Second
-	backoffLast  = time.Minute
-	tripAfter    = 3                // failures in a row, beyond which the receiver is rested as a whole
-	Probe        = 15 * time.Minute // between attempts at a receiver that refused for good
-	AskedMost    = time.Hour        // the longest Retry-After that is honoured
+	backoffFirst   = time.Second
+	backoffLast    = time.Minute
+	tripAfter      = 3                // failures in a row, beyond which the receiver is rested as a whole
+	Probe          = 15 * time.Minute // between attempts at a receiver that refused for good
+	RetryAfterMost = time.Hour        // the longest Retry-After that is honoured
 )
 
 // backoff is the wait after the n-th failure, between half of it and all of it.
@@ -52,33 +51,64 @@ func (c *circuit) pause(now time.Time, d time.Duration) {
 	}
 }
 
-// alarms is a heap of times at which something may be due. An entry whose key
-// has changed its time since is stale, and skipped.
-type alarms []alarm
+// GiveUp is how long a receiver may be out of reach before somebody else is told
+// in its place.
+const GiveUp = 15 * time.Minute
 
-type alarm struct {
-	at  time.Time
-	key string // of a batch or the id of a delivery
-}
+// Health is a receiver's condition.
+type Health string
 
-func (a alarms) Len() int           { return len(a) }
-func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
-func (a alarms) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *alarms) Push(x any)        { *a = append(*a, x.(alarm)) } //nolint:errcheck // heap hands back what it got
-func (a *alarms) Pop() any {
-	last := len(*a) - 1
-	x := (*a)[last]
-	*a = (*a)[:last]
-	return x
-}
+const (
+	Up      Health = "up"
+	Down    Health = "down"    // rested, and asked again now and then
+	Refuses Health = "refuses" // for good; asked again every [Probe]
+	Off     Health = "off"     // it said that it is gone
+)
 
-func (a *alarms) set(at time.Time, key string) { heap.Push(a, alarm{at, key}) }
-
-// live reports whether an alarm still means something.
-func (l *Lane) live(a alarm) bool {
-	if b := l.batches[a.key]; b != nil {
-		return !b.due().After(a.at)
+// Health is the receiver's condition.
+func (q *Queue) Health() Health {
+	switch c := q.circuit; {
+	case c.off:
+		return Off
+	case c.refused:
+		return Refuses
+	case c.failures >= tripAfter || c.rest > 0:
+		return Down
 	}
-	d := l.retries[a.key]
-	return d != nil && !d.Next().After(a.at)
+	return Up
+}
+
+// Restore takes up the condition of a receiver that refused before a restart.
+func (q *Queue) Restore(h Health, at time.Time) {
+	switch h {
+	case Off:
+		q.circuit.refused, q.circuit.off = true, true
+	case Refuses:
+		q.circuit.refused = true
+		q.circuit.pause(at, Probe)
+	case Down:
+		q.circuit.down = at.Add(-GiveUp)
+	}
+}
+
+// Ready reports whether a delivery that was handed out may be attempted now:
+// what came before it may have shown that the receiver needs rest.
+func (q *Queue) Ready(now time.Time) bool {
+	return !q.circuit.opens(now).After(now) && (q.taken <= 1 || !q.circuit.trial())
+}
+
+// Away reports whether the receiver as a whole cannot be told, so that its
+// fallback has to be.
+func (q *Queue) Away(now time.Time) bool {
+	c := q.circuit
+	return c.refused || !c.down.IsZero() && now.Sub(c.down) >= GiveUp
+}
+
+// Lost reports whether somebody else has to be told of a workload.
+func (q *Queue) Lost(workload string, now time.Time) bool {
+	if q.Away(now) {
+		return true
+	}
+	e := q.entries[workload]
+	return e != nil && e.delivery != nil && e.delivery.Failed
 }

@@ -23,18 +23,18 @@ type Delivery struct {
 	Attempts int           `json:"attempts"`
 	At       time.Time     `json:"at,omitzero"`    // of the last attempt
 	Wait     time.Duration `json:"wait,omitempty"` // from At to the next one
-	// Asked says that the wait is the receiver's own wish, a Retry-After.
-	Asked bool `json:"asked,omitempty"`
-	// Unsure is set from before an attempt until the receiver has certainly
+	// Requested says that the wait is the receiver's own wish, a Retry-After.
+	Requested bool `json:"requested,omitempty"`
+	// Uncertain is set from before an attempt until the receiver has certainly
 	// not taken the message: it may have been heard.
-	Unsure bool   `json:"unsure,omitempty"`
-	Failed bool   `json:"failed,omitempty"` // refused for good; asked again slowly
-	Status int    `json:"status,omitempty"` // of the last answer
-	Error  string `json:"error,omitempty"`
+	Uncertain bool   `json:"uncertain,omitempty"`
+	Failed    bool   `json:"failed,omitempty"` // refused for good; asked again slowly
+	Status    int    `json:"status,omitempty"` // of the last answer
+	Error     string `json:"error,omitempty"`
 
-	prior *Delivery // as it was before its last intent
-	taken bool      // handed out, and its rows not stored yet
-	heard bool      // accepted
+	prior    *Delivery // as it was before its last intent
+	taken    bool      // handed out, and its rows not stored yet
+	accepted bool
 }
 
 // Member is one workload that a message is about.

@@ -53,8 +53,8 @@ func (r Row) calm(now time.Time) time.Time {
 	}
 	// Or when the earliest change that makes it too many is forgotten.
 	at := earlier(last.Add(quiet), later(r.Changes[len(r.Changes)-damped-1].Add(Window), last.Add(settle)))
-	if !r.Told.At.IsZero() {
-		at = earlier(at, r.Told.At.Add(Window))
+	if !r.Delivered.At.IsZero() {
+		at = earlier(at, r.Delivered.At.Add(Window))
 	}
 	return at
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
-// world is a receiver, its lane and everything around them that can go wrong.
-// Truth is a list of records; the lane sees them through a stream, and the
+// world is a receiver, its queue and everything around them that can go wrong.
+// Truth is a list of records; the queue sees them through a stream, and the
 // receiver through messages.
 type world struct {
 	t      failer
-	lane   *Lane
+	queue  *Queue
 	policy Policy
-	now    time.Time // the clock that the lane is shown
+	now    time.Time // the clock that the queue is shown
 	real   time.Time // the clock that never jumps
 
 	stream []events.Record // sequence is the index plus one
@@ -37,7 +37,7 @@ type world struct {
 	calmed time.Time             // real time since when nothing stands in the way
 	opened map[string]time.Time
 	jumped bool
-	asked  time.Time // lane time before which the receiver must not be called
+	asked  time.Time // queue time before which the receiver must not be called
 	crash  string    // where the next delivery loses power
 }
 
@@ -77,24 +77,24 @@ func newWorld(t *rapid.T) *world {
 	return w
 }
 
-// boot starts the lane from what is stored: the newest record of what the cursor
+// boot starts the queue from what is stored: the newest record of what the cursor
 // has passed, and everything after it in order.
 func (w *world) boot() {
-	w.lane = NewLane(Settings{Receiver: "ops"})
+	w.queue = NewQueue(Settings{Receiver: "ops"})
 	for name, row := range w.rows {
-		w.lane.Load(name, row)
+		w.queue.Load(name, row)
 	}
 	last := map[string]uint64{}
 	for i, rec := range w.stream[:w.cursor] {
 		last[rec.Workload] = uint64(i + 1)
 	}
 	for _, seq := range slices.Sorted(maps.Values(last)) {
-		w.lane.Observe(w.stream[seq-1], seq, w.policy, w.now)
+		w.queue.Observe(w.stream[seq-1], seq, w.policy, w.now)
 	}
 	for i, rec := range w.stream[w.cursor:] {
-		w.lane.Observe(rec, w.cursor+uint64(i)+1, w.policy, w.now)
+		w.queue.Observe(rec, w.cursor+uint64(i)+1, w.policy, w.now)
 	}
-	w.lane.Resume(w.now)
+	w.queue.Resume(w.now)
 	w.calmed = later(w.calmed, w.real)
 	if w.jumped { // a stored wait may start over
 		w.calmed = later(w.calmed, w.real.Add(Probe+20*time.Minute))
@@ -117,19 +117,19 @@ func (w *world) change(name string) {
 	}
 	w.truth[name] = rec
 	w.stream = append(w.stream, rec)
-	w.lane.Observe(rec, uint64(len(w.stream)), w.policy, w.now)
+	w.queue.Observe(rec, uint64(len(w.stream)), w.policy, w.now)
 }
 
-// work runs the lane until it waits, and returns for when.
+// work runs the queue until it waits, and returns for when.
 func (w *world) work() time.Time {
 	for {
-		d, wake := w.lane.Next(w.now)
-		parked := w.lane.Parked(math.MaxInt)
+		d, wake := w.queue.Next(w.now)
+		parked := w.queue.Parked(math.MaxInt)
 		if len(parked) > 0 && w.lost("parked") {
 			continue
 		}
 		w.store(parked)
-		if low, ok := w.lane.Low(); ok {
+		if low, ok := w.queue.Low(); ok {
 			w.cursor = low - 1
 		} else {
 			w.cursor = uint64(len(w.stream))
@@ -138,7 +138,7 @@ func (w *world) work() time.Time {
 			return wake
 		}
 		require.False(w.t, w.now.Before(w.asked), "called %s before the time that the receiver asked for", w.asked.Sub(w.now))
-		w.store([]Write{w.lane.Intent(d, w.now)})
+		w.store([]Write{w.queue.Intent(d, w.now)})
 		if w.lost("intent") {
 			continue
 		}
@@ -146,13 +146,13 @@ func (w *world) work() time.Time {
 		if w.lost("post") {
 			continue
 		}
-		writes := w.lane.Done(d, a, w.now)
+		writes := w.queue.Done(d, a, w.now)
 		if len(writes) > 1 && w.crash == "rows" {
 			writes = writes[:len(writes)/2]
 		}
 		w.store(writes)
 		if !w.lost("rows") {
-			w.lane.Stored(d)
+			w.queue.Stored(d)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func (w *world) store(writes []Write) {
 	}
 }
 
-func (w *world) post(d *Delivery) Answer {
+func (w *world) post(d *Delivery) Result {
 	if len(d.Members) == 0 {
 		w.t.Fatalf("delivery %s says nothing", d.ID)
 	}
@@ -188,27 +188,27 @@ func (w *world) post(d *Delivery) Answer {
 	}
 	switch w.mode {
 	case "down":
-		return Answer{Outcome: Retry, Status: 503}
+		return Result{Outcome: Retry, Status: 503}
 	case "deaf":
-		return Answer{Outcome: Retry, Heard: true}
+		return Result{Outcome: Retry, Uncertain: true}
 	case "slow": // takes the message, and answers too late
 		hear()
-		return Answer{Outcome: Retry, Heard: true}
+		return Result{Outcome: Retry, Uncertain: true}
 	case "busy":
 		if w.crash != "post" { // else the answer is lost
 			w.asked = w.now.Add(20 * time.Minute)
 		}
-		return Answer{Outcome: Retry, Status: 429, RetryAfter: 20 * time.Minute}
+		return Result{Outcome: Retry, Status: 429, RetryAfter: 20 * time.Minute}
 	case "picky":
-		return Answer{Outcome: Rejected, Status: 400}
+		return Result{Outcome: Rejected, Status: 400}
 	case "closed":
-		return Answer{Outcome: Refused, Status: 403}
+		return Result{Outcome: Refused, Status: 403}
 	}
 	hear()
-	return Answer{Outcome: Delivered, Status: 200}
+	return Result{Outcome: Delivered, Status: 200}
 }
 
-// pass lets time go by in the steps that the lane asks for.
+// pass lets time go by in the steps that the queue asks for.
 func (w *world) pass(d time.Duration) {
 	end := w.now.Add(d)
 	for {
@@ -265,7 +265,7 @@ func (w *world) check() {
 	}
 	for name, opened := range w.opened {
 		limit := 4*w.policy.Wait + backoffLast + settle
-		if w.lane.entries[name].row.recent(w.now) > damped {
+		if w.queue.entries[name].row.recent(w.now) > damped {
 			limit += quiet
 		}
 		since := later(opened, w.calmed)
@@ -297,10 +297,10 @@ func (w *world) settled() {
 			require.False(w.t, open && w.truth[k.workload].Incident == "", "%s stays open in a conversation for ever", k.workload)
 		}
 	}
-	_, behind := w.lane.Low()
+	_, behind := w.queue.Low()
 	require.False(w.t, behind)
-	require.Empty(w.t, w.lane.retries)
-	require.Empty(w.t, w.lane.Parked(math.MaxInt))
+	require.Empty(w.t, w.queue.retries)
+	require.Empty(w.t, w.queue.Parked(math.MaxInt))
 	for name, row := range w.rows {
 		require.Nil(w.t, row.Pending, name)
 	}

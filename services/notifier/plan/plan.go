@@ -16,7 +16,7 @@ type Action struct {
 	Early    time.Time // when it may go in company of others that are due
 }
 
-// settled means: whatever the receiver was owed is not worth a message any more.
+// settled means: whatever the receiver was due is not worth a message any more.
 const settled = "settled"
 
 // same reports whether two actions are the same message, whenever it is due.
@@ -33,18 +33,18 @@ func (a Action) same(b Action) bool {
 func Plan(rec events.Record, row Row, p Policy, now time.Time) Action {
 	open := rec.Incident != ""
 	switch {
-	case row.Told.Open && rec.Incident == row.Told.Incident:
+	case row.Delivered.Open && rec.Incident == row.Delivered.Incident:
 		return remind(row, p)
-	case row.Told.Open && open && row.Flapping(now):
+	case row.Delivered.Open && open && row.Flapping(now):
 		return Action{Kind: events.KindDigest, Incident: rec.Incident, Open: true}.after(row.calm(now))
-	case row.Told.Open:
+	case row.Delivered.Open:
 		return resolve(rec, row, p, now)
 	case open:
 		return opening(rec, row, p, now)
-	case row.Owed != nil && (p.silenced(now) || row.Owed.Incident == row.Told.Incident):
+	case row.Due != nil && (p.silenced(now) || row.Due.Incident == row.Delivered.Incident):
 		return Action{Kind: settled}
-	case row.Owed != nil:
-		return Action{Kind: events.KindDigest, Incident: row.Owed.Incident}.after(row.calm(now))
+	case row.Due != nil:
+		return Action{Kind: events.KindDigest, Incident: row.Due.Incident}.after(row.calm(now))
 	}
 	return Action{}
 }
@@ -60,8 +60,8 @@ func remind(row Row, p Policy) Action {
 		return Action{}
 	}
 	return Action{
-		Kind: events.KindReminder, Incident: row.Told.Incident, Ordinal: row.Told.Reminders + 1, Open: true,
-		At: later(row.Told.At.Add(p.Repeat), p.SilencedUntil), Early: p.SilencedUntil,
+		Kind: events.KindReminder, Incident: row.Delivered.Incident, Ordinal: row.Delivered.Reminders + 1, Open: true,
+		At: later(row.Delivered.At.Add(p.Repeat), p.SilencedUntil), Early: p.SilencedUntil,
 	}
 }
 
@@ -69,7 +69,7 @@ func resolve(rec events.Record, row Row, p Policy, now time.Time) Action {
 	if !p.SendResolved {
 		return Action{Kind: settled}
 	}
-	a := Action{Kind: events.KindResolved, Incident: row.Told.Incident, At: row.Seen.At}
+	a := Action{Kind: events.KindResolved, Incident: row.Delivered.Incident, At: row.Seen.At}
 	if rec.Incident == "" {
 		a = a.after(row.calm(now))
 	}
@@ -77,8 +77,8 @@ func resolve(rec events.Record, row Row, p Policy, now time.Time) Action {
 }
 
 func opening(rec events.Record, row Row, p Policy, now time.Time) Action {
-	owed := row.Owed != nil && row.Owed.Incident == rec.Incident
-	if !p.Routed && !owed {
+	due := row.Due != nil && row.Due.Incident == rec.Incident
+	if !p.Routed && !due {
 		return Action{}
 	}
 	a := Action{Kind: events.KindOpened, Incident: rec.Incident, Open: true}

@@ -8,9 +8,9 @@ import (
 
 // Row is the durable memory of one receiver about one workload.
 type Row struct {
-	Told Told `json:"told"`
-	// Owed is an incident that the receiver should hear of and has not.
-	Owed *Owed `json:"owed,omitempty"`
+	Delivered LastDelivered `json:"delivered"`
+	// Due is an incident that the receiver should hear of and has not.
+	Due *Due `json:"due,omitempty"`
 	// Pending is the message that is on its way. It stands in the row of its
 	// first member only.
 	Pending *Delivery `json:"pending,omitempty"`
@@ -19,8 +19,8 @@ type Row struct {
 	Changes []time.Time `json:"changes,omitempty"`
 }
 
-// Told is the last state that the receiver accepted a message about.
-type Told struct {
+// LastDelivered is the last state that the receiver accepted a message about.
+type LastDelivered struct {
 	Incident string `json:"incident,omitempty"`
 	Open     bool   `json:"open,omitempty"`
 	// Incidents is the ordinal of Incident: [events.Record.Incidents] then.
@@ -35,8 +35,8 @@ type Told struct {
 	Reminders int       `json:"reminders,omitempty"`
 }
 
-// Owed is an incident that the receiver has yet to hear of.
-type Owed struct {
+// Due is an incident that the receiver has yet to hear of.
+type Due struct {
 	Incident  string        `json:"incident"`
 	Incidents int64         `json:"incidents,omitempty"`
 	Status    events.Status `json:"status,omitempty"`
@@ -67,7 +67,7 @@ func rank(rec events.Record) int64 {
 
 // Empty reports whether nothing would be lost without the row.
 func (r Row) Empty() bool {
-	return r.Told.Incident == "" && r.Owed == nil && r.Pending == nil
+	return r.Delivered.Incident == "" && r.Due == nil && r.Pending == nil
 }
 
 // observe takes note of a record, in the order of the STATUS stream.
@@ -81,31 +81,31 @@ func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 			Since: later(r.Seen.Since, rec.Since), Rank: max(r.Seen.Rank, rank(rec)),
 		}
 	}
-	if rec.Incident != "" && routed && r.owes(rec) {
-		r.Owed = &Owed{
+	if rec.Incident != "" && routed && r.isDue(rec) {
+		r.Due = &Due{
 			Incident: rec.Incident, Incidents: rec.Incidents,
 			Status: rec.Status, Reason: rec.Reason, Opened: rec.Since,
 		}
 	}
-	if o := r.Owed; o != nil && o.Closed.IsZero() && rec.Incident != o.Incident {
+	if o := r.Due; o != nil && o.Closed.IsZero() && rec.Incident != o.Incident {
 		closed := *o
 		closed.Closed = closedAt(rec, o.Incident)
-		r.Owed = &closed
+		r.Due = &closed
 	}
-	if r.Told.Open && r.Told.Ended.IsZero() && rec.Incident != r.Told.Incident {
-		r.Told.Ended = closedAt(rec, r.Told.Incident)
+	if r.Delivered.Open && r.Delivered.Ended.IsZero() && rec.Incident != r.Delivered.Incident {
+		r.Delivered.Ended = closedAt(rec, r.Delivered.Incident)
 	}
 	return r
 }
 
-// owes reports whether rec's open incident is one that the receiver neither was
-// told of nor is known to be owed. A replayed record of an earlier incident is
+// isDue reports whether rec's open incident is one that the receiver neither was
+// told of nor is known to be due. A replayed record of an earlier incident is
 // recognised by its ordinal.
-func (r Row) owes(rec events.Record) bool {
-	if rec.Incident == r.Told.Incident || (rec.Incidents > 0 && rec.Incidents <= r.Told.Incidents) {
+func (r Row) isDue(rec events.Record) bool {
+	if rec.Incident == r.Delivered.Incident || (rec.Incidents > 0 && rec.Incidents <= r.Delivered.Incidents) {
 		return false
 	}
-	return r.Owed == nil || r.Owed.Incident != rec.Incident
+	return r.Due == nil || r.Due.Incident != rec.Incident
 }
 
 func closedAt(rec events.Record, incident string) time.Time {
@@ -115,23 +115,23 @@ func closedAt(rec events.Record, incident string) time.Time {
 	return rec.Since
 }
 
-// told is the row after the receiver accepted a message about it.
-func (r Row) told(m Member, d *Delivery, now time.Time) Row {
-	t := Told{Incident: m.Incident, Open: m.Open, Incidents: m.Incidents, At: now}
+// delivered is the row after the receiver accepted a message about it.
+func (r Row) delivered(m Member, d *Delivery, now time.Time) Row {
+	t := LastDelivered{Incident: m.Incident, Open: m.Open, Incidents: m.Incidents, At: now}
 	switch {
-	case m.Incident == r.Told.Incident:
-		t.Opened, t.Ended = r.Told.Opened, r.Told.Ended
-	case r.Owed != nil && m.Incident == r.Owed.Incident:
-		t.Opened, t.Ended = r.Owed.Opened, r.Owed.Closed
+	case m.Incident == r.Delivered.Incident:
+		t.Opened, t.Ended = r.Delivered.Opened, r.Delivered.Ended
+	case r.Due != nil && m.Incident == r.Due.Incident:
+		t.Opened, t.Ended = r.Due.Opened, r.Due.Closed
 	default:
 		t.Opened = r.Seen.At
 	}
 	if m.Open {
 		t.Thread, t.Ref, t.Reminders = d.Thread, d.Ref, m.Ordinal
 	}
-	r.Told = t
-	if r.Owed != nil && r.Owed.Incident == m.Incident {
-		r.Owed = nil
+	r.Delivered = t
+	if r.Due != nil && r.Due.Incident == m.Incident {
+		r.Due = nil
 	}
 	return r
 }
@@ -140,7 +140,7 @@ func (r Row) told(m Member, d *Delivery, now time.Time) Row {
 // so that nothing waits longer than it was meant to.
 func (r Row) clamp(now time.Time) Row {
 	r.Seen.At = earlier(r.Seen.At, now)
-	r.Told.At = earlier(r.Told.At, now)
+	r.Delivered.At = earlier(r.Delivered.At, now)
 	for i, c := range r.Changes {
 		if c.After(now) {
 			fixed := append([]time.Time(nil), r.Changes...)

@@ -32,7 +32,7 @@ const alertLife = 365 * 24 * time.Hour
 func (*Alertmanager) rate() Rate { return Rate{} }
 
 func (a *Alertmanager) problems() []config.Problem {
-	ps := urlPair("url", a.URL, a.URLFile)
+	ps := CheckURL("url", a.URL, a.URLFile)
 	ps = append(ps, pair("bearer_token", a.BearerToken, a.BearerTokenFile, false)...)
 	ps = append(ps, pair("password", a.Password, a.PasswordFile, false)...)
 	for name := range a.Labels {
@@ -52,7 +52,7 @@ type alertmanager struct {
 	*caller
 }
 
-func (a *alertmanager) Send(ctx context.Context, m Message) plan.Answer {
+func (a *alertmanager) Send(ctx context.Context, m Message) plan.Result {
 	url, err := endpoint(a.URL, a.URLFile)
 	if err != nil {
 		return unreadable(err)
@@ -151,9 +151,5 @@ func alertmanagerError(body []byte) string {
 	if json.Unmarshal(body, &text) == nil {
 		return text
 	}
-	var r struct {
-		Message string `json:"message"`
-	}
-	_ = json.Unmarshal(body, &r)
-	return r.Message
+	return field("message")(body)
 }

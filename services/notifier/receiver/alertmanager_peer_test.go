@@ -32,7 +32,7 @@ func TestARealAlertmanagerShowsTheAlertAndItsEnd(t *testing.T) {
 		a := r.Send(t.Context(), m)
 		require.Equal(t, plan.Delivered, a.Outcome, a.Error)
 	}
-	m := Samples(now.Add(-time.Minute))[0]
+	m := samples(now.Add(-time.Minute))[0]
 	say(m)
 	say(m) // again, as after a crash
 	alerts := firing(t, url)
@@ -42,7 +42,7 @@ func TestARealAlertmanagerShowsTheAlertAndItsEnd(t *testing.T) {
 	require.Contains(t, alerts[0].Annotations["description"], "Put a new token there")
 	require.True(t, alerts[0].StartsAt.Equal(now.Add(-time.Minute)))
 
-	end := Samples(now.Add(-6 * time.Minute))[3]
+	end := samples(now.Add(-6 * time.Minute))[3]
 	end.Workloads[0].LastIncident.Opened = now.Add(-time.Minute)
 	end.Workloads[0].LastIncident.Closed = now
 	say(end)

@@ -34,9 +34,9 @@ func classify(status int) plan.Outcome {
 	return plan.Refused
 }
 
-// heardAnyway reports whether a message may have been taken although the answer
-// says otherwise: a failure behind whoever took it.
-func heardAnyway(status int) bool {
+// maybeDelivered reports whether the message may have arrived although the
+// answer is an error: one of a server behind the one that received it.
+func maybeDelivered(status int) bool {
 	switch status {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return true

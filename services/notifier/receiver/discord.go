@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -30,7 +31,7 @@ const (
 func (*Discord) rate() Rate { return Rate{config.Duration(time.Second), 3} }
 
 func (d *Discord) problems() []config.Problem {
-	return urlPair("webhook_url", d.WebhookURL, d.WebhookURLFile)
+	return CheckURL("webhook_url", d.WebhookURL, d.WebhookURLFile)
 }
 
 func (d *Discord) build(o Options) Receiver { return &discord{Discord: *d, caller: newCaller(o)} }
@@ -40,7 +41,7 @@ type discord struct {
 	*caller
 }
 
-func (d *discord) Send(ctx context.Context, m Message) plan.Answer {
+func (d *discord) Send(ctx context.Context, m Message) plan.Result {
 	hook, err := endpoint(d.WebhookURL, d.WebhookURLFile)
 	if err != nil {
 		return unreadable(err)
@@ -56,7 +57,7 @@ func (d *discord) Send(ctx context.Context, m Message) plan.Answer {
 		edit := *u
 		edit.Path = strings.TrimRight(edit.Path, "/") + "/messages/" + url.PathEscape(m.Ref)
 		a := d.do(ctx, call{
-			method: http.MethodPatch, url: config.Secret(edit.String()), header: jsonHeader(), body: body, explain: discordError,
+			method: http.MethodPatch, url: config.Secret(edit.String()), header: jsonHeader(), body: body, explain: field("message"),
 		})
 		// 404: somebody deleted it.
 		if a.Outcome == plan.Retry || a.Outcome == plan.Refused && a.Status != http.StatusNotFound {
@@ -67,15 +68,13 @@ func (d *discord) Send(ctx context.Context, m Message) plan.Answer {
 	q.Set("wait", "true") // else there is no id, and no error either
 	u.RawQuery = q.Encode()
 	a := d.do(ctx, call{
-		url: config.Secret(u.String()), header: jsonHeader(), body: body, accept: discordAnswer, explain: discordError,
+		url: config.Secret(u.String()), header: jsonHeader(), body: body, accept: discordAnswer, explain: field("message"),
 	})
-	if m.Ref != "" {
-		a.Ref = m.Ref
-	}
+	a.Ref = cmp.Or(m.Ref, a.Ref)
 	return a
 }
 
-func discordAnswer(body []byte, a *plan.Answer) {
+func discordAnswer(body []byte, a *plan.Result) {
 	var r struct {
 		ID string `json:"id"`
 	}
@@ -84,26 +83,11 @@ func discordAnswer(body []byte, a *plan.Answer) {
 	}
 }
 
-func discordError(body []byte) string {
-	var r struct {
-		Message string `json:"message"`
-	}
-	_ = json.Unmarshal(body, &r)
-	return r.Message
-}
-
 func discordEmbed(m Message) map[string]any {
 	const red, green, grey = 0xd32f2f, 0x388e3c, 0x9e9e9e
-	color := green
-	if m.Open {
-		color = red
-	}
-	if m.Kind == events.KindTest {
-		color = grey
-	}
 	return map[string]any{
-		"title": truncate(m.Title, discordTitle), "description": truncate(discordEscape(orDash(m.Text)), discordText),
-		"color": color, "timestamp": m.Time.UTC().Format(time.RFC3339),
+		"title": truncate(m.Title, discordTitle), "description": truncate(discordEscape(cmp.Or(m.Text, "-")), discordText),
+		"color": pick(m, grey, red, green), "timestamp": m.Time.UTC().Format(time.RFC3339),
 		"footer": map[string]any{"text": "authwatch " + m.Kind + " " + m.ID},
 	}
 }

@@ -16,7 +16,7 @@ func TestDiscordIsWaitedForAndItsFirstMessageEditedLater(t *testing.T) {
 	p := newProvider(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"4711"}`) })
 	c := Config{Discord: &Discord{WebhookURL: secret(p.URL + "/api/webhooks/1/s3cret-token")}}
 	a := send(t, c, opened(t))
-	require.Equal(t, plan.Answer{Outcome: plan.Delivered, Status: 200, Ref: "4711"}, a)
+	require.Equal(t, plan.Result{Outcome: plan.Delivered, Status: 200, Ref: "4711"}, a)
 	m := resolved(t)
 	m.Ref = a.Ref
 	require.Equal(t, "4711", send(t, c, m).Ref)

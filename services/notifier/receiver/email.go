@@ -96,18 +96,18 @@ func (e *Email) build(Options) Receiver { return &email{*e} }
 
 type email struct{ Email }
 
-func (e *email) Send(ctx context.Context, m Message) plan.Answer {
+func (e *email) Send(ctx context.Context, m Message) plan.Result {
 	password, err := config.ReadSecret(e.Password, e.PasswordFile)
 	if err != nil {
 		return unreadable(err)
 	}
 	msg, err := e.compose(m)
 	if err != nil {
-		return plan.Answer{Outcome: plan.Rejected, Error: oneLine(err.Error(), 200)}
+		return plan.Result{Outcome: plan.Rejected, Error: oneLine(err.Error(), 200)}
 	}
 	err = e.deliver(ctx, msg, password)
 	if msg.IsDelivered() {
-		return plan.Answer{Outcome: plan.Delivered} // whatever went wrong after it
+		return plan.Result{Outcome: plan.Delivered} // whatever went wrong after it
 	}
 	a := mailAnswer(ctx, err)
 	a.Error = said(redactor("", password), a.Error)
@@ -193,8 +193,8 @@ func (e *email) dial(ctx context.Context, network, address string, secure *tls.C
 
 // mailAnswer says what an error of the SMTP conversation means: replies of 400
 // ask for another attempt, those of 500 do not (RFC 5321 section 4.2.1).
-func mailAnswer(ctx context.Context, err error) plan.Answer {
-	a := plan.Answer{Outcome: plan.Retry, Error: "no reason given"}
+func mailAnswer(ctx context.Context, err error) plan.Result {
+	a := plan.Result{Outcome: plan.Retry, Error: "no reason given"}
 	if err == nil {
 		return a
 	}
@@ -202,7 +202,7 @@ func mailAnswer(ctx context.Context, err error) plan.Answer {
 	var send *mail.SendError
 	inData := errors.As(err, &send) && (send.Reason == mail.ErrSMTPDataClose || send.Reason == mail.ErrWriteContent)
 	a.Status = replyCode(err)
-	a.Heard = inData && a.Status == 0
+	a.Uncertain = inData && a.Status == 0
 	var cert *tls.CertificateVerificationError
 	switch {
 	case a.Status >= 500 && inData, a.Status == 552:

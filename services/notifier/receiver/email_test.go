@@ -169,8 +169,8 @@ func TestAMailIsSentOverTLSAndThreadedByItsConversation(t *testing.T) {
 	first, last := opened(t), resolved(t)
 	first.Title = ""
 	last.Thread = first.ID
-	require.Equal(t, plan.Answer{Outcome: plan.Delivered}, send(t, s.config(), first))
-	require.Equal(t, plan.Answer{Outcome: plan.Delivered}, send(t, s.config(), last))
+	require.Equal(t, plan.Result{Outcome: plan.Delivered}, send(t, s.config(), first))
+	require.Equal(t, plan.Result{Outcome: plan.Delivered}, send(t, s.config(), last))
 
 	got := s.received()
 	require.Len(t, got, 2)
@@ -238,7 +238,7 @@ func TestSMTPRepliesMeanWhatTheirFirstDigitSays(t *testing.T) {
 			s := newMailServer(t, test.replies)
 			a := send(t, s.config(), opened(t))
 			require.Equal(t, test.outcome, a.Outcome, a.Error)
-			require.Equal(t, test.heard, a.Heard)
+			require.Equal(t, test.heard, a.Uncertain)
 			require.Contains(t, a.Error, test.text)
 			require.NotContains(t, a.Error, "sm7p-s3cret")
 		})

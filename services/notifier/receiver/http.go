@@ -2,7 +2,9 @@ package receiver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -17,11 +19,11 @@ import (
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
-// maxAnswer is how much of an answer is read.
-const maxAnswer = 64 << 10
+// maxBody is how much of an answer is read.
+const maxBody = 64 << 10
 
 // caller makes every HTTP call of one receiver. It has connections of its own,
-// so that a receiver that hangs holds up no other.
+// so that a receiver that does not answer delays no other.
 type caller struct {
 	client *http.Client
 	now    func() time.Time
@@ -38,24 +40,24 @@ type call struct {
 	header  http.Header
 	body    []byte
 	secrets []config.Secret // that may show in an answer, besides the URL
-	// accept looks into the body of a good answer: providers say 200 and mean
-	// no. It may set the reference and everything else.
-	accept func(body []byte, a *plan.Answer)
-	// explain finds the provider's words in the body of a bad one.
+	// accept reads the body of an answer of 2xx, with which some providers refuse
+	// a message. It may change the result.
+	accept func(body []byte, a *plan.Result)
+	// explain finds the reason in the body of any other answer.
 	explain func(body []byte) string
 }
 
-// do makes the call and says what came of it. No error text holds a secret.
-func (c *caller) do(ctx context.Context, r call) plan.Answer {
+// do makes the call. No secret is in the error text of its result.
+func (c *caller) do(ctx context.Context, r call) plan.Result {
 	secrets := redactor(r.url, r.secrets...)
-	fail := func(err error, heard bool) plan.Answer {
-		return plan.Answer{Outcome: plan.Retry, Heard: heard, Error: said(secrets, reason(ctx, err))}
+	fail := func(err error, uncertain bool) plan.Result {
+		return plan.Result{Outcome: plan.Retry, Uncertain: uncertain, Error: said(secrets, reason(ctx, err))}
 	}
 	var wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
-	req, err := http.NewRequestWithContext(ctx, r.verb(), r.url.Reveal(), bytes.NewReader(r.body))
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodPost), r.url.Reveal(), bytes.NewReader(r.body))
 	if err != nil {
-		return plan.Answer{Outcome: plan.Refused, Error: "the URL is not valid"}
+		return plan.Result{Outcome: plan.Refused, Error: "the URL is not valid"}
 	}
 	maps.Copy(req.Header, r.header)
 	req.Header.Set("User-Agent", "authwatch")
@@ -64,8 +66,8 @@ func (c *caller) do(ctx context.Context, r call) plan.Answer {
 		return fail(err, wrote.Load())
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	a := plan.Answer{Outcome: classify(resp.StatusCode), Status: resp.StatusCode}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	a := plan.Result{Outcome: classify(resp.StatusCode), Status: resp.StatusCode}
 	switch {
 	case a.Outcome == plan.Delivered && err != nil && r.accept != nil:
 		return fail(err, true)
@@ -74,8 +76,8 @@ func (c *caller) do(ctx context.Context, r call) plan.Answer {
 			r.accept(body, &a)
 		}
 	default:
-		a.Heard = heardAnyway(resp.StatusCode)
-		a.Error = r.words(resp, body)
+		a.Uncertain = maybeDelivered(resp.StatusCode)
+		a.Error = r.describe(resp, body)
 	}
 	if a.Outcome == plan.Retry && a.RetryAfter == 0 {
 		a.RetryAfter = outbound.RetryAfter(resp.Header, c.now())
@@ -84,15 +86,8 @@ func (c *caller) do(ctx context.Context, r call) plan.Answer {
 	return a
 }
 
-func (r call) verb() string {
-	if r.method == "" {
-		return http.MethodPost
-	}
-	return r.method
-}
-
-// words are the answer's, as they came.
-func (r call) words(resp *http.Response, body []byte) string {
+// describe returns the answer as text.
+func (r call) describe(resp *http.Response, body []byte) string {
 	text := fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	var more string
 	if r.explain != nil {
@@ -106,8 +101,32 @@ func (r call) words(resp *http.Response, body []byte) string {
 	return text
 }
 
-// reason is why there was no answer. What an attempt met when its time was over
-// is of no interest.
+// jsonHeader is the header of a request with a body in JSON.
+func jsonHeader() http.Header {
+	return http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+}
+
+// encodeJSON encodes what this package made; it cannot fail.
+func encodeJSON(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// field returns what finds the text of a field in a JSON object.
+func field(name string) func(body []byte) string {
+	return func(body []byte) string {
+		var fields map[string]any
+		_ = json.Unmarshal(body, &fields)
+		text, _ := fields[name].(string)
+		return text
+	}
+}
+
+// reason is why there was no answer. After the deadline, that is the reason,
+// whatever error it caused.
 func reason(ctx context.Context, err error) string {
 	if ctx.Err() != nil {
 		err = ctx.Err()

@@ -37,7 +37,7 @@ func TestAWishToWaitIsTakenFromAnAnswerThatAsksForAnotherAttempt(t *testing.T) {
 	a := send(t, Config{Webhook: &Webhook{URL: secret(p.URL)}}, opened(t))
 	require.Equal(t, plan.Retry, a.Outcome)
 	require.Equal(t, 7*time.Second, a.RetryAfter)
-	require.False(t, a.Heard)
+	require.False(t, a.Uncertain)
 }
 
 func TestARedirectIsNotFollowed(t *testing.T) {
@@ -59,7 +59,7 @@ func TestAReceiverThatNobodyListensForHasNotHeardTheMessage(t *testing.T) {
 	require.NoError(t, l.Close())
 	a := send(t, Config{Webhook: &Webhook{URL: secret("http://" + l.Addr().String())}}, opened(t))
 	require.Equal(t, plan.Retry, a.Outcome)
-	require.False(t, a.Heard)
+	require.False(t, a.Uncertain)
 	require.Contains(t, a.Error, "connection refused")
 }
 
@@ -73,7 +73,7 @@ func TestAConnectionCutAfterTheRequestMayHaveBeenHeard(t *testing.T) {
 	})
 	a := send(t, Config{Webhook: &Webhook{URL: secret(p.URL)}}, opened(t))
 	require.Equal(t, plan.Retry, a.Outcome)
-	require.True(t, a.Heard)
+	require.True(t, a.Uncertain)
 }
 
 func TestAnAnswerThatBreaksOffAfterItsHeaderIsTaken(t *testing.T) {

@@ -18,16 +18,12 @@ func (*Log) build(o Options) Receiver { return logReceiver{o.Log} }
 
 type logReceiver struct{ log *slog.Logger }
 
-func (l logReceiver) Send(ctx context.Context, m Message) plan.Answer {
+func (l logReceiver) Send(ctx context.Context, m Message) plan.Result {
 	level := slog.LevelInfo
 	if m.Open {
 		level = slog.LevelWarn
 	}
-	names := make([]string, len(m.Workloads))
-	for i, r := range m.Workloads {
-		names[i] = r.Workload
-	}
 	l.log.Log(ctx, level, "alert", "receiver", m.Receiver, "kind", m.Kind, "title", m.Title, "text", m.Text,
-		"workloads", names, "delivery_id", m.ID)
-	return plan.Answer{Outcome: plan.Delivered}
+		"workloads", names(m.Workloads), "delivery_id", m.ID)
+	return plan.Result{Outcome: plan.Delivered}
 }

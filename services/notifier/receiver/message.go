@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -41,19 +42,22 @@ func (m Message) Subject() string {
 	return ""
 }
 
-// source names what m is about, in providers that want a name.
-func (m Message) source() string {
+// pick returns the value for a test message, for one after which an incident is
+// open, or for any other.
+func pick[T any](m Message, test, open, other T) T {
 	switch {
-	case m.About != "":
-		return m.About
-	case len(m.Workloads) == 1:
-		return m.Workloads[0].Workload
+	case m.Kind == events.KindTest:
+		return test
+	case m.Open:
+		return open
 	}
-	return "authwatch"
+	return other
 }
 
-// Ends reports whether m ends its conversation.
-func (m Message) Ends() bool { return !m.Open && m.Left == 0 && m.Kind != events.KindTest }
+// source names what m is about, in providers that want a name.
+func (m Message) source() string {
+	return cmp.Or(m.About, m.Subject(), "authwatch")
+}
 
 // began is when the first of the incidents that m is about began.
 func (m Message) began() time.Time {

@@ -1,12 +1,12 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
 	"time"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
@@ -31,7 +31,7 @@ const ntfyText = 4096
 func (*Ntfy) rate() Rate { return Rate{config.Duration(5 * time.Second), 30} }
 
 func (n *Ntfy) problems() []config.Problem {
-	ps := urlPair("url", n.URL, n.URLFile)
+	ps := CheckURL("url", n.URL, n.URLFile)
 	if n.Topic == "" || strings.ContainsAny(n.Topic, "/ ?#") {
 		ps = append(ps, config.Problem{Path: "topic", Text: "needs a topic's name"})
 	}
@@ -46,7 +46,7 @@ type ntfy struct {
 	*caller
 }
 
-func (n *ntfy) Send(ctx context.Context, m Message) plan.Answer {
+func (n *ntfy) Send(ctx context.Context, m Message) plan.Result {
 	url, err := endpoint(n.URL, n.URLFile)
 	if err != nil {
 		return unreadable(err)
@@ -57,36 +57,21 @@ func (n *ntfy) Send(ctx context.Context, m Message) plan.Answer {
 		return unreadable(err)
 	}
 	header.Set("X-Sequence-Id", m.Thread)
-	priority, tag := 4, "red_circle"
-	switch {
-	case m.Kind == events.KindTest:
-		priority, tag = 2, "white_circle"
-	case !m.Open:
-		priority, tag = 3, "green_circle"
-	}
 	body := map[string]any{
-		"topic": n.Topic, "title": truncate(m.Title, 250), "message": cut(orDash(m.Text), ntfyText),
-		"priority": priority, "tags": []string{tag}, "sequence_id": m.Thread,
+		"topic": n.Topic, "title": truncate(m.Title, 250), "message": cut(cmp.Or(m.Text, "-"), ntfyText),
+		"priority": pick(m, 2, 4, 3), "tags": []string{pick(m, "white_circle", "red_circle", "green_circle")}, "sequence_id": m.Thread,
 	}
 	return n.do(ctx, call{
-		url: url, header: header, secrets: secrets, body: encodeJSON(body), explain: ntfyError,
+		url: url, header: header, secrets: secrets, body: encodeJSON(body), explain: field("error"),
 		// ntfy's own answer holds the message's id. Something else that says
 		// 200, a login page for example, has not published anything.
-		accept: func(body []byte, a *plan.Answer) {
+		accept: func(body []byte, a *plan.Result) {
 			var r struct {
 				ID string `json:"id"`
 			}
 			if json.Unmarshal(body, &r) != nil || r.ID == "" {
-				a.Outcome, a.Error = plan.Refused, "the answer is not ntfy's; is the URL right?"
+				a.Outcome, a.Error = plan.Refused, "the answer is not from an ntfy server; check the URL"
 			}
 		},
 	})
-}
-
-func ntfyError(body []byte) string {
-	var r struct {
-		Error string `json:"error"`
-	}
-	_ = json.Unmarshal(body, &r)
-	return r.Error
 }

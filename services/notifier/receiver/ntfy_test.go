@@ -42,7 +42,7 @@ func TestALoginPageInPlaceOfNtfyIsAFailure(t *testing.T) {
 	p := newProvider(t, status(200, "<html>please log in</html>"))
 	a := send(t, Config{Ntfy: &Ntfy{URL: secret(p.URL), Topic: "mcp"}}, opened(t))
 	require.Equal(t, plan.Refused, a.Outcome)
-	require.Contains(t, a.Error, "not ntfy's")
+	require.Contains(t, a.Error, "not from an ntfy server")
 }
 
 func TestNtfysReasonIsGiven(t *testing.T) {

@@ -1,8 +1,10 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,9 +32,7 @@ func (*PagerDuty) rate() Rate { return Rate{config.Duration(time.Second), 20} }
 
 func (p *PagerDuty) problems() []config.Problem {
 	ps := pair("routing_key", p.RoutingKey, p.RoutingKeyFile, true)
-	switch p.Severity {
-	case "", "critical", "error", "warning", "info":
-	default:
+	if !slices.Contains([]string{"", "critical", "error", "warning", "info"}, p.Severity) {
 		ps = append(ps, config.Problem{Path: "severity", Text: "is none of critical, error, warning, info"})
 	}
 	if p.URL != "" && checkURL(config.Secret(p.URL)) != nil {
@@ -50,7 +50,7 @@ type pagerDuty struct {
 
 // Send triggers, or resolves. What came and went unseen is triggered as
 // information and resolved at once, so that it is on record.
-func (p *pagerDuty) Send(ctx context.Context, m Message) plan.Answer {
+func (p *pagerDuty) Send(ctx context.Context, m Message) plan.Result {
 	key, err := config.ReadSecret(p.RoutingKey, p.RoutingKeyFile)
 	if err != nil {
 		return unreadable(err)
@@ -67,26 +67,19 @@ func (p *pagerDuty) Send(ctx context.Context, m Message) plan.Answer {
 	return p.event(ctx, key, "resolve", m)
 }
 
-func (p *pagerDuty) event(ctx context.Context, key config.Secret, action string, m Message) plan.Answer {
-	url := p.URL
-	if url == "" {
-		url = pagerDutyURL
-	}
+func (p *pagerDuty) event(ctx context.Context, key config.Secret, action string, m Message) plan.Result {
 	body := map[string]any{"routing_key": key.Reveal(), "event_action": action, "dedup_key": "authwatch-" + m.Thread}
 	if action == "trigger" {
 		body["payload"] = p.payload(m)
 	}
 	return p.do(ctx, call{
-		url: config.Secret(url), header: jsonHeader(), body: encodeJSON(body), secrets: []config.Secret{key},
+		url: config.Secret(cmp.Or(p.URL, pagerDutyURL)), header: jsonHeader(), body: encodeJSON(body), secrets: []config.Secret{key},
 		explain: pagerDutyError,
 	})
 }
 
 func (p *pagerDuty) payload(m Message) map[string]any {
-	severity := p.Severity
-	if severity == "" {
-		severity = "critical"
-	}
+	severity := cmp.Or(p.Severity, "critical")
 	if !m.Open && m.Kind != events.KindResolved {
 		severity = "info"
 	}

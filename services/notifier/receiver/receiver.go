@@ -13,9 +13,9 @@ import (
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
-// Receiver makes one attempt to tell somebody. It returns before ctx ends.
+// Receiver makes one attempt to send a message. It returns before ctx ends.
 type Receiver interface {
-	Send(ctx context.Context, m Message) plan.Answer
+	Send(ctx context.Context, m Message) plan.Result
 }
 
 // Config is one entry of notifier.receivers. It names exactly one kind.
@@ -23,7 +23,7 @@ type Config struct {
 	Name         string          `yaml:"name"`
 	Timeout      config.Duration `yaml:"timeout"`       // of one attempt; 10s
 	SendResolved *bool           `yaml:"send_resolved"` // true
-	Fallback     string          `yaml:"fallback"`      // the receiver that is told where this one cannot be
+	Fallback     string          `yaml:"fallback"`      // the receiver that gets the alerts that this one cannot get
 	Title        string          `yaml:"title"`         // template; the built-in text without it
 	Text         string          `yaml:"text"`
 	Rate         Rate            `yaml:"rate"`
@@ -80,7 +80,6 @@ func given[T any, P interface {
 
 // Options are what receivers are made with.
 type Options struct {
-	Name   string
 	Log    *slog.Logger
 	Source string // of the CloudEvents
 	Now    func() time.Time
@@ -98,7 +97,6 @@ func New(c Config, o Options) (Receiver, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Name = c.Name
 	return k.build(o), nil
 }
 
@@ -127,7 +125,7 @@ func (c *Config) kind() (string, kind, error) {
 	return name, found, nil
 }
 
-// Limit is how fast c may be told, and false where nothing bounds it.
+// Limit is the rate that bounds c; not ok if nothing does.
 func (c *Config) Limit() (Rate, bool) {
 	if c.Rate.Per > 0 {
 		return Rate{c.Rate.Per, max(c.Rate.Burst, 1)}, true
@@ -138,7 +136,7 @@ func (c *Config) Limit() (Rate, bool) {
 	return Rate{}, false
 }
 
-// WantsResolved reports whether c is told of the end of incidents.
+// WantsResolved reports whether c gets the end of incidents.
 func (c *Config) WantsResolved() bool { return c.SendResolved == nil || *c.SendResolved }
 
 // Problems is what is wrong with c, by path relative to it.

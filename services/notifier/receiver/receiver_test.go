@@ -78,7 +78,7 @@ func build(t *testing.T, c Config) Receiver {
 	return r
 }
 
-func send(t *testing.T, c Config, m Message) plan.Answer {
+func send(t *testing.T, c Config, m Message) plan.Result {
 	t.Helper()
 	m.Receiver = "ops"
 	templates, err := c.Templates()
@@ -92,7 +92,7 @@ func send(t *testing.T, c Config, m Message) plan.Answer {
 // sample is the first message of that kind.
 func sample(t *testing.T, kind string, open bool) Message {
 	t.Helper()
-	for _, m := range Samples(noon) {
+	for _, m := range samples(noon) {
 		if m.Kind == kind && m.Open == open {
 			return m
 		}

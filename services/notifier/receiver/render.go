@@ -120,7 +120,7 @@ func (c *Config) templateProblems() []config.Problem {
 			ps = append(ps, config.Problem{Path: key, Text: err.Error()})
 			continue
 		}
-		for _, m := range Samples(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+		for _, m := range samples(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
 			if err := (Templates{title: t}).Render(&m); err != nil {
 				ps = append(ps, config.Problem{Path: key, Text: fmt.Sprintf("fails for an alert of kind %s: %v", m.Kind, err)})
 				break

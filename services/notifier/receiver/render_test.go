@@ -23,8 +23,8 @@ func TestTheBuiltInTextSaysWhatHappenedAndWhatToDo(t *testing.T) {
 		{events.KindOpened, true, "github is unauthenticated (invalid_token)", "Put a new token there"},
 		{events.KindReminder, true, "github still is unauthenticated (invalid_token)", "Put a new token there"},
 		{events.KindResolved, false, "github recovered", "not working from 2026-11-24 12:00:00 UTC to 2026-11-24 12:05:00 UTC (5m0s), invalid_token; now running"},
-		{events.KindDigest, false, "github had trouble and recovered", "(5m0s)"},
-		{events.KindDigest, true, "github keeps changing, now is unauthenticated (invalid_token)", "Put a new token there"},
+		{events.KindDigest, false, "github failed and recovered", "(5m0s)"},
+		{events.KindDigest, true, "github changes often, now is unauthenticated (invalid_token)", "Put a new token there"},
 		{events.KindTest, false, "authwatch test message", "This is a test: nothing is wrong."},
 	} {
 		m := sample(t, test.kind, test.open)
@@ -36,7 +36,7 @@ func TestTheBuiltInTextSaysWhatHappenedAndWhatToDo(t *testing.T) {
 
 func TestAGroupIsNamedInFull(t *testing.T) {
 	t.Parallel()
-	m := Samples(noon)[1]
+	m := samples(noon)[1]
 	m.Workloads[1].Status = m.Workloads[0].Status
 	m.Note = "You are told in place of another."
 	require.NoError(t, Templates{}.Render(&m))
@@ -114,7 +114,7 @@ func TestTheLogReceiverWritesOneLine(t *testing.T) {
 	require.NoError(t, err)
 	m := opened(t)
 	require.NoError(t, Templates{}.Render(&m))
-	require.Equal(t, plan.Answer{Outcome: plan.Delivered}, r.Send(t.Context(), m))
+	require.Equal(t, plan.Result{Outcome: plan.Delivered}, r.Send(t.Context(), m))
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 	require.Contains(t, out.String(), `"title":"github is unauthenticated (invalid_token)"`)
 	require.Contains(t, out.String(), `"level":"WARN"`)

@@ -6,8 +6,8 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
-// Samples are messages of every kind, as templates and receivers meet them.
-func Samples(at time.Time) []Message {
+// samples are messages of every kind.
+func samples(at time.Time) []Message {
 	loaded := at.Add(-24 * time.Hour)
 	bad := events.Record{
 		Workload: "github", Labels: map[string]string{"team": "platform"},

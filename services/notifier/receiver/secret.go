@@ -1,7 +1,9 @@
 package receiver
 
 import (
+	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -28,10 +30,10 @@ func checkURL(s config.Secret) error {
 	return nil
 }
 
-// unreadable is the answer where the receiver's own secret cannot be read: a
-// person has to look, and it is tried again.
-func unreadable(err error) plan.Answer {
-	return plan.Answer{Outcome: plan.Refused, Error: oneLine(err.Error(), 200)}
+// unreadable is the result where the receiver's own secret cannot be read. That
+// needs a person; it is tried again.
+func unreadable(err error) plan.Result {
+	return plan.Result{Outcome: plan.Refused, Error: oneLine(err.Error(), 200)}
 }
 
 // pair checks a key and its _file twin, exactly one of which is needed.
@@ -49,13 +51,8 @@ func pair(key string, plain config.Secret, file string, needed bool) []config.Pr
 	return nil
 }
 
-// CheckURL checks a URL's key and its _file twin.
+// CheckURL checks a URL and its _file twin, exactly one of which is needed.
 func CheckURL(key string, plain config.Secret, file string) []config.Problem {
-	return urlPair(key, plain, file)
-}
-
-// urlPair is pair for a URL.
-func urlPair(key string, plain config.Secret, file string) []config.Problem {
 	ps := pair(key, plain, file, true)
 	if len(ps) > 0 {
 		return ps
@@ -68,4 +65,29 @@ func urlPair(key string, plain config.Secret, file string) []config.Problem {
 		return []config.Problem{{Path: path, Text: err.Error()}}
 	}
 	return nil
+}
+
+// authorize sets the Authorization header from a token or a user's password,
+// whichever is given, and returns what must not show.
+func authorize(
+	header http.Header, token config.Secret, tokenFile, username string, password config.Secret, passwordFile string,
+) ([]config.Secret, error) {
+	bearer, err := config.ReadSecret(token, tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	if bearer != "" {
+		header.Set("Authorization", "Bearer "+bearer.Reveal())
+		return []config.Secret{bearer}, nil
+	}
+	if username == "" {
+		return nil, nil
+	}
+	word, err := config.ReadSecret(password, passwordFile)
+	if err != nil {
+		return nil, err
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(username + ":" + word.Reveal()))
+	header.Set("Authorization", "Basic "+basic)
+	return []config.Secret{word, config.Secret(basic)}, nil
 }

@@ -1,9 +1,9 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"time"
 
@@ -45,7 +45,7 @@ func (s *Slack) problems() []config.Problem {
 	case !hook && !s.bot():
 		return []config.Problem{{Text: "needs webhook_url_file, or bot_token_file and channel"}}
 	case hook:
-		return urlPair("webhook_url", s.WebhookURL, s.WebhookURLFile)
+		return CheckURL("webhook_url", s.WebhookURL, s.WebhookURLFile)
 	}
 	ps := pair("bot_token", s.BotToken, s.BotTokenFile, true)
 	if s.Channel == "" {
@@ -64,7 +64,7 @@ type slack struct {
 	*caller
 }
 
-func (s *slack) Send(ctx context.Context, m Message) plan.Answer {
+func (s *slack) Send(ctx context.Context, m Message) plan.Result {
 	if s.bot() {
 		return s.asBot(ctx, m)
 	}
@@ -74,17 +74,17 @@ func (s *slack) Send(ctx context.Context, m Message) plan.Answer {
 	}
 	return s.do(ctx, call{
 		url: url, header: jsonHeader(), body: encodeJSON(slackMessage(m)),
-		// An incoming webhook says "ok", or an error in plain words.
-		accept: func(body []byte, a *plan.Answer) {
+		// An incoming webhook says "ok", or an error as text.
+		accept: func(body []byte, a *plan.Result) {
 			if text := strings.TrimSpace(string(body)); text != "ok" {
-				a.Outcome, a.Error = plan.Rejected, "Slack said: "+text
+				a.Outcome, a.Error = plan.Rejected, "Slack answered: "+text
 			}
 		},
 	})
 }
 
 // asBot posts a message, or updates the conversation's first and answers it.
-func (s *slack) asBot(ctx context.Context, m Message) plan.Answer {
+func (s *slack) asBot(ctx context.Context, m Message) plan.Result {
 	token, err := config.ReadSecret(s.BotToken, s.BotTokenFile)
 	if err != nil {
 		return unreadable(err)
@@ -110,21 +110,17 @@ func (s *slack) asBot(ctx context.Context, m Message) plan.Answer {
 	return a
 }
 
-func (s *slack) api(ctx context.Context, method string, token config.Secret, body map[string]any) plan.Answer {
-	base := s.APIURL
-	if base == "" {
-		base = slackAPI
-	}
+func (s *slack) api(ctx context.Context, method string, token config.Secret, body map[string]any) plan.Result {
 	header := jsonHeader()
 	header.Set("Authorization", "Bearer "+token.Reveal())
 	return s.do(ctx, call{
-		url: config.Secret(base + "/" + method), header: header, body: encodeJSON(body),
+		url: config.Secret(cmp.Or(s.APIURL, slackAPI) + "/" + method), header: header, body: encodeJSON(body),
 		secrets: []config.Secret{token}, accept: slackAnswer,
 	})
 }
 
 // slackAnswer reads the body of the Web API: 200 is not enough.
-func slackAnswer(body []byte, a *plan.Answer) {
+func slackAnswer(body []byte, a *plan.Result) {
 	var r struct {
 		OK      bool   `json:"ok"`
 		Error   string `json:"error"`
@@ -132,17 +128,17 @@ func slackAnswer(body []byte, a *plan.Answer) {
 		TS      string `json:"ts"`
 	}
 	if err := json.Unmarshal(body, &r); err != nil {
-		a.Outcome, a.Heard, a.Error = plan.Retry, true, "Slack's answer is not JSON"
+		a.Outcome, a.Uncertain, a.Error = plan.Retry, true, "Slack's answer is not JSON"
 		return
 	}
 	if r.OK {
 		a.Ref = strings.TrimSpace(r.Channel + " " + r.TS)
 		return
 	}
-	a.Outcome, a.Error = slackErrors(r.Error), "Slack said: "+r.Error
+	a.Outcome, a.Error = slackOutcome(r.Error), "Slack answered: "+r.Error
 }
 
-func slackErrors(code string) plan.Outcome {
+func slackOutcome(code string) plan.Outcome {
 	switch code {
 	case "ratelimited", "rate_limited", "internal_error", "fatal_error", "request_timeout", "service_unavailable":
 		return plan.Retry
@@ -153,13 +149,7 @@ func slackErrors(code string) plan.Outcome {
 }
 
 func slackMessage(m Message) map[string]any {
-	icon := ":large_green_circle:"
-	if m.Open {
-		icon = ":red_circle:"
-	}
-	if m.Kind == events.KindTest {
-		icon = ":white_circle:"
-	}
+	icon := pick(m, ":white_circle:", ":red_circle:", ":large_green_circle:")
 	title := slackEscape(m.Title)
 	return map[string]any{
 		"text": icon + " " + truncate(title, slackText),
@@ -168,7 +158,7 @@ func slackMessage(m Message) map[string]any {
 				"type": "mrkdwn", "text": icon + " *" + truncate(title, slackHeader) + "*",
 			}},
 			map[string]any{"type": "section", "text": map[string]any{
-				"type": "mrkdwn", "text": truncate(slackEscape(orDash(m.Text)), slackText),
+				"type": "mrkdwn", "text": truncate(slackEscape(cmp.Or(m.Text, "-")), slackText),
 			}},
 			map[string]any{"type": "context", "elements": []any{map[string]any{
 				"type": "plain_text", "text": "authwatch " + m.Kind + " " + m.ID,
@@ -181,24 +171,4 @@ func slackMessage(m Message) map[string]any {
 // slackEscape is what Slack asks for: text must not become a link or a mention.
 func slackEscape(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
-
-func jsonHeader() http.Header {
-	return http.Header{"Content-Type": {"application/json; charset=utf-8"}}
-}
-
-// encodeJSON encodes what this package made; it cannot fail.
-func encodeJSON(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil
-	}
-	return body
 }

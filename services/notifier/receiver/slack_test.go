@@ -19,7 +19,7 @@ func TestASlackWebhookGetsBlocksWhoseTextIsNoMarkup(t *testing.T) {
 	m := opened(t)
 	m.Workloads[0].Message = "<!channel> & <https://evil|click>"
 	a := send(t, Config{Slack: &Slack{WebhookURL: secret(p.URL + "/services/T0/B0/xyz")}}, m)
-	require.Equal(t, plan.Answer{Outcome: plan.Delivered, Status: 200}, a)
+	require.Equal(t, plan.Result{Outcome: plan.Delivered, Status: 200}, a)
 	body := string(p.only(t).body)
 	require.NotContains(t, body, "<!channel>")
 	require.Contains(t, decode(t, p.only(t).body)["text"], ":red_circle: github is unauthenticated")
@@ -96,7 +96,7 @@ func TestSlacks200WithoutOKIsAFailure(t *testing.T) {
 		p := newProvider(t, status(200, `{"ok":false,"error":"`+code+`"}`))
 		a := send(t, Config{Slack: &Slack{BotToken: "xoxb-1", Channel: "C1", APIURL: p.URL}}, opened(t))
 		require.Equal(t, outcome, a.Outcome, code)
-		require.Equal(t, "Slack said: "+code, a.Error)
+		require.Equal(t, "Slack answered: "+code, a.Error)
 		require.Empty(t, a.Ref)
 	}
 }

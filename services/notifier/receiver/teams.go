@@ -1,12 +1,12 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"strings"
 	"time"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
@@ -23,7 +23,7 @@ const teamsBytes = 24 << 10
 
 func (*Teams) rate() Rate { return Rate{config.Duration(time.Second), 4} }
 
-func (t *Teams) problems() []config.Problem { return urlPair("url", t.URL, t.URLFile) }
+func (t *Teams) problems() []config.Problem { return CheckURL("url", t.URL, t.URLFile) }
 
 func (t *Teams) build(o Options) Receiver { return &teams{Teams: *t, caller: newCaller(o)} }
 
@@ -32,7 +32,7 @@ type teams struct {
 	*caller
 }
 
-func (t *teams) Send(ctx context.Context, m Message) plan.Answer {
+func (t *teams) Send(ctx context.Context, m Message) plan.Result {
 	url, err := endpoint(t.URL, t.URLFile)
 	if err != nil {
 		return unreadable(err)
@@ -47,13 +47,7 @@ func (t *teams) Send(ctx context.Context, m Message) plan.Answer {
 }
 
 func adaptiveCard(m Message) map[string]any {
-	color := "Good"
-	if m.Open {
-		color = "Attention"
-	}
-	if m.Kind == events.KindTest {
-		color = "Default"
-	}
+	color := pick(m, "Default", "Attention", "Good")
 	block := func(text string, more map[string]any) map[string]any {
 		b := map[string]any{"type": "TextBlock", "text": cardEscape(text), "wrap": true}
 		maps.Copy(b, more)
@@ -63,7 +57,7 @@ func adaptiveCard(m Message) map[string]any {
 		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
 		"body": []any{
 			block(truncate(m.Title, 1024), map[string]any{"size": "Large", "weight": "Bolder", "color": color}),
-			block(cut(orDash(m.Text), teamsBytes/2), nil),
+			block(cut(cmp.Or(m.Text, "-"), teamsBytes/2), nil),
 			block("authwatch "+m.Kind+" "+m.ID, map[string]any{"size": "Small", "isSubtle": true}),
 		},
 	}

@@ -3,10 +3,16 @@ package receiver
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -32,7 +38,7 @@ const formatBinary = "binary"
 func (*Webhook) rate() Rate { return Rate{} }
 
 func (w *Webhook) problems() []config.Problem {
-	ps := urlPair("url", w.URL, w.URLFile)
+	ps := CheckURL("url", w.URL, w.URLFile)
 	ps = append(ps, pair("bearer_token", w.BearerToken, w.BearerTokenFile, false)...)
 	signing := pair("signing_secret", w.SigningSecret, w.SigningSecretFile, false)
 	if len(signing) == 0 {
@@ -59,7 +65,7 @@ type webhook struct {
 	source string
 }
 
-func (w *webhook) Send(ctx context.Context, m Message) plan.Answer {
+func (w *webhook) Send(ctx context.Context, m Message) plan.Result {
 	c, err := w.request(m)
 	if err != nil {
 		return unreadable(err)
@@ -69,10 +75,6 @@ func (w *webhook) Send(ctx context.Context, m Message) plan.Answer {
 
 func (w *webhook) request(m Message) (call, error) {
 	url, err := endpoint(w.URL, w.URLFile)
-	if err != nil {
-		return call{}, err
-	}
-	token, err := config.ReadSecret(w.BearerToken, w.BearerTokenFile)
 	if err != nil {
 		return call{}, err
 	}
@@ -92,6 +94,10 @@ func (w *webhook) request(m Message) (call, error) {
 	if err != nil {
 		return call{}, err
 	}
+	secrets, err := authorize(header, w.BearerToken, w.BearerTokenFile, "", "", "")
+	if err != nil {
+		return call{}, err
+	}
 	now := w.now()
 	header.Set("Webhook-Id", m.ID)
 	header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
@@ -104,10 +110,7 @@ func (w *webhook) request(m Message) (call, error) {
 			header.Set("Ce-Traceparent", t)
 		}
 	}
-	if token != "" {
-		header.Set("Authorization", "Bearer "+token.Reveal())
-	}
-	return call{url: url, header: header, body: body, secrets: []config.Secret{token, secret}}, nil
+	return call{url: url, header: header, body: body, secrets: append(secrets, secret)}, nil
 }
 
 // event is m as a CloudEvent. Everything in it but the text is the same on every
@@ -164,4 +167,35 @@ func escape(value string) string {
 		}
 	}
 	return b.String()
+}
+
+// keys decodes the signing secrets of a webhook, one or several separated by
+// white space: during a rotation the receiver accepts the signature of either.
+// Their form is that of the Standard Webhooks specification: base64 of 24 to 64
+// bytes, with or without the prefix "whsec_".
+func keys(secrets config.Secret) ([][]byte, error) {
+	var all [][]byte
+	for s := range strings.FieldsSeq(secrets.Reveal()) {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
+		if err != nil {
+			return nil, errors.New(`is not base64; make one with "openssl rand -base64 32"`)
+		}
+		if len(key) < 24 || len(key) > 64 {
+			return nil, fmt.Errorf(`has %d bytes, not 24 to 64; make one with "openssl rand -base64 32"`, len(key))
+		}
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+// sign is the webhook-signature header of Standard Webhooks 1.0.
+func sign(keys [][]byte, id string, at time.Time, body []byte) string {
+	signatures := make([]string, len(keys))
+	for i, key := range keys {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
+		h.Write(body)
+		signatures[i] = "v1," + base64.StdEncoding.EncodeToString(h.Sum(nil))
+	}
+	return strings.Join(signatures, " ")
 }

@@ -23,7 +23,7 @@ func TestAWebhookGetsAStructuredCloudEventWhoseIDIsTheDelivery(t *testing.T) {
 	m := opened(t)
 	m.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	a := send(t, Config{Webhook: &Webhook{URL: secret(p.URL + "/in")}}, m)
-	require.Equal(t, plan.Answer{Outcome: plan.Delivered, Status: 204}, a)
+	require.Equal(t, plan.Result{Outcome: plan.Delivered, Status: 204}, a)
 
 	got := p.only(t)
 	require.Equal(t, "POST", got.method)
@@ -51,7 +51,7 @@ func TestAWebhookGetsAStructuredCloudEventWhoseIDIsTheDelivery(t *testing.T) {
 func TestAnAlertAboutSeveralWorkloadsHasNoSubject(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, status(200, ""))
-	send(t, Config{Webhook: &Webhook{URL: secret(p.URL)}}, Samples(noon)[1])
+	send(t, Config{Webhook: &Webhook{URL: secret(p.URL)}}, samples(noon)[1])
 	var e event.Event
 	require.NoError(t, json.Unmarshal(p.only(t).body, &e))
 	require.Empty(t, e.Subject())

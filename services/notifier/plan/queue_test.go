@@ -28,85 +28,85 @@ func good(name string) events.Record {
 var everything = Policy{Routed: true, SendResolved: true}
 
 // attempt takes the next delivery and answers it.
-func attempt(t *testing.T, l *Lane, now time.Time, a Answer) *Delivery {
+func attempt(t *testing.T, q *Queue, now time.Time, a Result) *Delivery {
 	t.Helper()
-	d, _ := l.Next(now)
+	d, _ := q.Next(now)
 	require.NotNil(t, d)
-	l.Intent(d, now)
-	l.Done(d, a, now)
-	l.Stored(d)
+	q.Intent(d, now)
+	q.Done(d, a, now)
+	q.Stored(d)
 	return d
 }
 
 func TestWhatWaitsForLongIsStoredAndHoldsTheCursorNoLonger(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 7, everything, start)
-	low, ok := l.Low()
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 7, everything, start)
+	low, ok := q.Low()
 	require.True(t, ok)
 	require.Equal(t, uint64(7), low)
-	attempt(t, l, start, Answer{Outcome: Refused, Status: 403})
+	attempt(t, q, start, Result{Outcome: Refused, Status: 403})
 
-	l.Observe(bad("b"), 8, everything, start)
-	d, at := l.Next(start)
+	q.Observe(bad("b"), 8, everything, start)
+	d, at := q.Next(start)
 	require.Nil(t, d)
 	require.Equal(t, start.Add(Probe), at)
-	parked := l.Parked(math.MaxInt)
+	parked := q.Parked(math.MaxInt)
 	require.Len(t, parked, 1)
 	require.Equal(t, "b", parked[0].Workload)
-	require.Equal(t, "b-1", parked[0].Row.Owed.Incident)
-	_, ok = l.Low()
+	require.Equal(t, "b-1", parked[0].Row.Due.Incident)
+	_, ok = q.Low()
 	require.False(t, ok)
 }
 
 func TestAMessageIsUndeliveredUntilItIsAcceptedAlsoWhileItIsBeingSent(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	undelivered := func() bool { _, ok := l.Oldest(start.Add(time.Minute)); return ok }
-	l.Observe(bad("a"), 1, everything, start)
-	d, _ := l.Next(start)
+	q := NewQueue(Settings{Receiver: "ops"})
+	undelivered := func() bool { _, ok := q.Oldest(start.Add(time.Minute)); return ok }
+	q.Observe(bad("a"), 1, everything, start)
+	d, _ := q.Next(start)
 	require.True(t, undelivered())
-	l.Intent(d, start)
+	q.Intent(d, start)
 	require.True(t, undelivered())
-	l.Done(d, Answer{Outcome: Retry}, start)
+	q.Done(d, Result{Outcome: Retry}, start)
 	require.True(t, undelivered())
-	l.Stored(d)
+	q.Stored(d)
 	require.True(t, undelivered())
-	attempt(t, l, start.Add(time.Minute), Answer{Outcome: Delivered})
+	attempt(t, q, start.Add(time.Minute), Result{Outcome: Delivered})
 	require.False(t, undelivered())
 }
 
 func TestAReplayBetweenTheAnswerAndItsStoringIsNotForgotten(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 1, everything, start)
-	d, _ := l.Next(start)
-	l.Intent(d, start)
-	l.Done(d, Answer{Outcome: Refused, Status: 403}, start)
-	require.Equal(t, 1, l.Replay(d.ID))
-	require.Zero(t, l.Replay("another"))
-	l.Stored(d)
-	again, _ := l.Next(start)
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 1, everything, start)
+	d, _ := q.Next(start)
+	q.Intent(d, start)
+	q.Done(d, Result{Outcome: Refused, Status: 403}, start)
+	require.Equal(t, 1, q.Replay(d.ID))
+	require.Zero(t, q.Replay("another"))
+	q.Stored(d)
+	again, _ := q.Next(start)
 	require.Same(t, d, again)
 }
 
 func TestWhatIsStoredInPartsIsStoredInTheEnd(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 1, everything, start)
-	attempt(t, l, start, Answer{Outcome: Refused, Status: 403})
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 1, everything, start)
+	attempt(t, q, start, Result{Outcome: Refused, Status: 403})
 	for i, name := range []string{"b", "c", "d", "e", "f"} {
-		l.Observe(bad(name), uint64(i+2), everything, start)
+		q.Observe(bad(name), uint64(i+2), everything, start)
 	}
-	l.Next(start)
+	q.Next(start)
 	stored := map[string]bool{}
 	for _, want := range []int{2, 2, 1, 0} {
-		writes := l.Parked(2)
+		writes := q.Parked(2)
 		require.Len(t, writes, want)
 		for _, w := range writes {
 			stored[w.Workload] = true
 		}
-		low, held := l.Low()
+		low, held := q.Low()
 		require.Equal(t, len(stored) < 5, held)
 		if held {
 			require.False(t, stored[string(rune('a'+low-1))], "the cursor would pass over what is not stored")
@@ -117,12 +117,12 @@ func TestWhatIsStoredInPartsIsStoredInTheEnd(t *testing.T) {
 
 func TestAnOpeningThatWasPerhapsHeardIsClosedInItsConversation(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 1, everything, start)
-	first := attempt(t, l, start, Answer{Outcome: Retry, Heard: true})
-	attempt(t, l, start.Add(time.Minute), Answer{Outcome: Retry, Status: 503}) // does not make it unheard
-	l.Observe(good("a"), 2, everything, start.Add(2*time.Minute))
-	d := attempt(t, l, start.Add(2*time.Minute), Answer{Outcome: Delivered})
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 1, everything, start)
+	first := attempt(t, q, start, Result{Outcome: Retry, Uncertain: true})
+	attempt(t, q, start.Add(time.Minute), Result{Outcome: Retry, Status: 503}) // does not make it unheard
+	q.Observe(good("a"), 2, everything, start.Add(2*time.Minute))
+	d := attempt(t, q, start.Add(2*time.Minute), Result{Outcome: Delivered})
 	require.Equal(t, events.KindResolved, d.Kind)
 	require.Equal(t, first.ID, d.Thread)
 	require.NotEqual(t, first.ID, d.ID)
@@ -131,14 +131,14 @@ func TestAnOpeningThatWasPerhapsHeardIsClosedInItsConversation(t *testing.T) {
 func TestAnEndThatWasPerhapsHeardIsRepeatedAsItWasAlsoIfTheWorkloadFlapsByNow(t *testing.T) {
 	t.Parallel()
 	p := Policy{Routed: true, SendResolved: true, Group: "g"}
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 1, p, start)
-	l.Observe(bad("b"), 2, p, start)
-	attempt(t, l, start, Answer{Outcome: Delivered})
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 1, p, start)
+	q.Observe(bad("b"), 2, p, start)
+	attempt(t, q, start, Result{Outcome: Delivered})
 	now := start.Add(time.Minute)
-	l.Observe(good("a"), 3, p, now)
-	l.Observe(good("b"), 4, p, now)
-	first := attempt(t, l, now, Answer{Outcome: Retry, Heard: true})
+	q.Observe(good("a"), 3, p, now)
+	q.Observe(good("b"), 4, p, now)
+	first := attempt(t, q, now, Result{Outcome: Retry, Uncertain: true})
 	require.Len(t, first.Members, 2)
 
 	for i := range damped {
@@ -149,74 +149,74 @@ func TestAnEndThatWasPerhapsHeardIsRepeatedAsItWasAlsoIfTheWorkloadFlapsByNow(t 
 				rec.Incident = fmt.Sprintf("%s-%d", name, 2+i/2)
 			}
 			rec.Incidents = int64(2 + i/2)
-			l.Observe(rec, 0, p, now)
+			q.Observe(rec, 0, p, now)
 		}
 	}
-	require.True(t, l.entries["a"].row.Flapping(now))
-	again := attempt(t, l, now.Add(time.Minute), Answer{Outcome: Delivered})
+	require.True(t, q.entries["a"].row.Flapping(now))
+	again := attempt(t, q, now.Add(time.Minute), Result{Outcome: Delivered})
 	require.Equal(t, first.ID, again.ID)
 	require.Equal(t, events.KindResolved, again.Kind)
 }
 
 func TestAnOpeningThatWasNotHeardIsADigestOnceItIsOver(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 1, everything, start)
-	attempt(t, l, start, Answer{Outcome: Retry, Status: 503})
-	l.Observe(good("a"), 2, everything, start.Add(time.Minute))
-	d := attempt(t, l, start.Add(time.Minute), Answer{Outcome: Delivered})
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 1, everything, start)
+	attempt(t, q, start, Result{Outcome: Retry, Status: 503})
+	q.Observe(good("a"), 2, everything, start.Add(time.Minute))
+	d := attempt(t, q, start.Add(time.Minute), Result{Outcome: Delivered})
 	require.Equal(t, events.KindDigest, d.Kind)
 	require.Equal(t, d.ID, d.Thread)
-	require.Equal(t, events.StatusRunning, l.entries["a"].rec.Status)
+	require.Equal(t, events.StatusRunning, q.entries["a"].rec.Status)
 }
 
 func TestTheLastOfAGroupIsToldAtOnceWhenTheOthersAreJustBeingTold(t *testing.T) {
 	t.Parallel()
 	p := Policy{Routed: true, SendResolved: true, Group: "g", Gather: time.Minute}
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("a"), 1, p, start)
-	l.Observe(bad("b"), 2, p, start)
-	require.Len(t, attempt(t, l, start, Answer{Outcome: Delivered}).Members, 2)
-	l.Observe(good("a"), 3, p, start.Add(time.Second))
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("a"), 1, p, start)
+	q.Observe(bad("b"), 2, p, start)
+	require.Len(t, attempt(t, q, start, Result{Outcome: Delivered}).Members, 2)
+	q.Observe(good("a"), 3, p, start.Add(time.Second))
 	now := start.Add(2 * time.Minute)
-	d, _ := l.Next(now)
+	d, _ := q.Next(now)
 	require.Equal(t, 1, d.Left)
-	l.Intent(d, now)
-	l.Observe(good("b"), 4, p, now)
-	_, at := l.Next(now)
+	q.Intent(d, now)
+	q.Observe(good("b"), 4, p, now)
+	_, at := q.Next(now)
 	require.True(t, at.After(now))
-	l.Done(d, Answer{Outcome: Delivered}, now)
-	l.Stored(d)
-	last := attempt(t, l, now, Answer{Outcome: Delivered})
+	q.Done(d, Result{Outcome: Delivered}, now)
+	q.Stored(d)
+	last := attempt(t, q, now, Result{Outcome: Delivered})
 	require.Equal(t, "b", last.Members[0].Workload)
 	require.Zero(t, last.Left)
 }
 
 func TestAMessageThatMakesItsReceiverFailDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
-	l := NewLane(Settings{Receiver: "ops"})
-	l.Observe(bad("poison"), 1, everything, start)
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("poison"), 1, everything, start)
 	now := start
 	told := 0
 	for n := range 5 {
 		name := string(rune('a' + n))
-		l.Observe(bad(name), uint64(n+2), everything, now)
+		q.Observe(bad(name), uint64(n+2), everything, now)
 	}
 	for now.Sub(start) < 10*time.Minute && told < 5 {
-		d, at := l.Next(now)
+		d, at := q.Next(now)
 		if d == nil {
 			now = later(at, now.Add(time.Millisecond))
 			continue
 		}
-		l.Intent(d, now)
-		a := Answer{Outcome: Delivered}
+		q.Intent(d, now)
+		a := Result{Outcome: Delivered}
 		if d.Members[0].Workload == "poison" {
-			a = Answer{Outcome: Retry, Status: 500, Heard: true}
+			a = Result{Outcome: Retry, Status: 500, Uncertain: true}
 		} else {
 			told++
 		}
-		l.Done(d, a, now)
-		l.Stored(d)
+		q.Done(d, a, now)
+		q.Stored(d)
 	}
 	require.Equal(t, 5, told)
 	require.Less(t, now.Sub(start), time.Minute)

@@ -18,10 +18,10 @@ const (
 	Gone              // any message, until the configuration changes
 )
 
-// Answer is what came of one attempt.
-type Answer struct {
+// Result is what came of one attempt.
+type Result struct {
 	Outcome    Outcome
-	Heard      bool          // not delivered, but perhaps heard: a timeout, a broken connection
+	Uncertain  bool          // not delivered, but perhaps heard: a timeout, a broken connection
 	RetryAfter time.Duration // the receiver's wish; 0: none
 	Status     int
 	Ref        string // the receiver's name for the message
@@ -36,138 +36,138 @@ type Write struct {
 }
 
 // Intent prepares an attempt: the row to store before it, after those of
-// [Lane.Parked]. After a crash the delivery is found there and attempted again,
+// [Queue.Parked]. After a crash the delivery is found there and attempted again,
 // by the same id.
-func (l *Lane) Intent(d *Delivery, now time.Time) Write {
+func (q *Queue) Intent(d *Delivery, now time.Time) Write {
 	prior := *d
 	d.prior, d.taken = &prior, true
 	d.Attempts++
-	d.At, d.Wait, d.Asked, d.Unsure = now, 0, false, true
-	return l.write(d.Members[0].Workload)
+	d.At, d.Wait, d.Requested, d.Uncertain = now, 0, false, true
+	return q.write(d.Members[0].Workload)
 }
 
 // Return takes back a delivery that was not attempted after all.
-func (l *Lane) Return(d *Delivery) {
+func (q *Queue) Return(d *Delivery) {
 	*d = *d.prior
-	l.release(d)
+	q.release(d)
 }
 
 // Done takes in the answer to an attempt, and returns the rows to store. The
-// workloads wait until [Lane.Stored].
-func (l *Lane) Done(d *Delivery, a Answer, now time.Time) []Write {
+// workloads wait until [Queue.Stored].
+func (q *Queue) Done(d *Delivery, a Result, now time.Time) []Write {
 	d.Status, d.Error = a.Status, a.Error
 	if a.Outcome == Delivered {
-		return l.delivered(d, a, now)
+		return q.delivered(d, a, now)
 	}
-	d.At, d.Unsure = now, a.Heard || d.prior.Unsure
+	d.At, d.Uncertain = now, a.Uncertain || d.prior.Uncertain
 	d.Failed = d.Failed || a.Outcome >= Rejected
-	if l.circuit.failures++; l.circuit.down.IsZero() {
-		l.circuit.down = now
+	if q.circuit.failures++; q.circuit.down.IsZero() {
+		q.circuit.down = now
 	}
 	switch {
 	case a.Outcome >= Rejected:
 		d.Wait = Probe
 		if a.Outcome >= Refused {
-			l.circuit.refused = true
-			l.circuit.off = a.Outcome == Gone
-			l.circuit.pause(now, Probe)
+			q.circuit.refused = true
+			q.circuit.off = a.Outcome == Gone
+			q.circuit.pause(now, Probe)
 		} else {
-			l.circuit.failures, l.circuit.down = 0, time.Time{}
+			q.circuit.failures, q.circuit.down = 0, time.Time{}
 		}
 	case a.RetryAfter > 0:
-		d.Wait, d.Asked = min(a.RetryAfter, AskedMost), true
-		l.circuit.pause(now, d.Wait)
+		d.Wait, d.Requested = min(a.RetryAfter, RetryAfterMost), true
+		q.circuit.pause(now, d.Wait)
 	default:
-		d.Failed = d.Failed || l.Away(now)
-		d.Wait = backoff(d.Attempts, l.jitter())
-		if l.circuit.failures >= tripAfter {
-			l.circuit.pause(now, backoff(l.circuit.failures, l.jitter()))
+		d.Failed = d.Failed || q.Away(now)
+		d.Wait = backoff(d.Attempts, q.jitter())
+		if q.circuit.failures >= tripAfter {
+			q.circuit.pause(now, backoff(q.circuit.failures, q.jitter()))
 		}
 	}
-	return []Write{l.write(d.Members[0].Workload)}
+	return []Write{q.write(d.Members[0].Workload)}
 }
 
-func (l *Lane) delivered(d *Delivery, a Answer, now time.Time) []Write {
-	l.circuit = circuit{}
-	d.heard = true
+func (q *Queue) delivered(d *Delivery, a Result, now time.Time) []Write {
+	q.circuit = circuit{}
+	d.accepted = true
 	if a.Ref != "" {
 		d.Ref = a.Ref
 	}
 	var writes []Write
 	for _, m := range slices.Backward(d.Members) { // the first one's row holds the delivery
-		l.tell(l.entries[m.Workload], m, d, now)
-		writes = append(writes, l.write(m.Workload))
+		q.record(q.entries[m.Workload], m, d, now)
+		writes = append(writes, q.write(m.Workload))
 	}
 	return writes
 }
 
-// Stored says that the rows of [Lane.Done] are stored.
-func (l *Lane) Stored(d *Delivery) { l.release(d) }
+// Stored says that the rows of [Queue.Done] are stored.
+func (q *Queue) Stored(d *Delivery) { q.release(d) }
 
-func (l *Lane) release(d *Delivery) {
-	l.taken--
+func (q *Queue) release(d *Delivery) {
+	q.taken--
 	d.taken = false
-	if d.heard {
-		l.drop(d)
+	if d.accepted {
+		q.drop(d)
 		return
 	}
-	l.retries[d.ID] = d
-	l.alarms.set(d.Next(), d.ID)
+	q.retries[d.ID] = d
+	q.alarms.set(d.Next(), d.ID)
 }
 
 // write is the row of a workload as it is to be stored.
-func (l *Lane) write(workload string) Write {
-	e := l.entries[workload]
-	delete(l.parked, workload)
+func (q *Queue) write(workload string) Write {
+	e := q.entries[workload]
+	delete(q.parked, workload)
 	row := e.row
 	row.Pending = nil
-	if e.job != nil && !e.job.heard && e.job.Members[0].Workload == workload {
-		d := *e.job
+	if e.delivery != nil && !e.delivery.accepted && e.delivery.Members[0].Workload == workload {
+		d := *e.delivery
 		row.Pending = &d
 	}
-	delete(l.unsaved, workload)
+	delete(q.unsaved, workload)
 	return Write{workload, row}
 }
 
-// parkAfter is the wait beyond which what is owed is stored.
+// parkAfter is the wait beyond which what is due is stored.
 const parkAfter = 5 * time.Second
 
-// park asks for everything that is owed to be stored, as it will wait for long.
-func (l *Lane) park(now, until time.Time) {
+// park asks for everything that is due to be stored, as it will wait for long.
+func (q *Queue) park(now, until time.Time) {
 	if until.Sub(now) < parkAfter {
 		return
 	}
-	for name := range l.unsaved {
-		l.parked[name] = struct{}{}
+	for name := range q.unsaved {
+		q.parked[name] = struct{}{}
 	}
 }
 
 // Parked are the rows to store although nothing is sent, at most as many; those
 // that are left out are there at the next call.
-func (l *Lane) Parked(most int) []Write {
+func (q *Queue) Parked(most int) []Write {
 	var writes []Write
-	for name := range l.parked {
+	for name := range q.parked {
 		if len(writes) == most {
 			break
 		}
-		e := l.entries[name]
-		if e != nil && e.job != nil && e.job.taken {
+		e := q.entries[name]
+		if e != nil && e.delivery != nil && e.delivery.taken {
 			continue // another write of the row is under way
 		}
 		if e == nil {
-			delete(l.parked, name)
+			delete(q.parked, name)
 			writes = append(writes, Write{Workload: name})
 			continue
 		}
-		writes = append(writes, l.write(name))
+		writes = append(writes, q.write(name))
 	}
 	return writes
 }
 
 // Low is the sequence of the earliest record that the stored rows do not
 // reflect yet, or none.
-func (l *Lane) Low() (seq uint64, ok bool) {
-	for _, at := range l.unsaved {
+func (q *Queue) Low() (seq uint64, ok bool) {
+	for _, at := range q.unsaved {
 		if !ok || at < seq {
 			seq, ok = at, true
 		}
@@ -177,10 +177,10 @@ func (l *Lane) Low() (seq uint64, ok bool) {
 
 // Records are what a delivery shows of its workloads: the newest record, or one
 // of the incident that it is about where the newest is about another.
-func (l *Lane) Records(d *Delivery) []events.Record {
+func (q *Queue) Records(d *Delivery) []events.Record {
 	records := make([]events.Record, len(d.Members))
 	for i, m := range d.Members {
-		records[i] = l.entries[m.Workload].about(m)
+		records[i] = q.entries[m.Workload].about(m)
 	}
 	return records
 }
@@ -197,8 +197,8 @@ func (e *entry) about(m Member) events.Record {
 	if rec.Incident == "" && rec.LastIncident != nil && rec.LastIncident.ID == m.Incident {
 		return rec
 	}
-	last := events.Incident{ID: m.Incident, Opened: e.row.Told.Opened, Closed: e.row.Told.Ended}
-	if o := e.row.Owed; o != nil && o.Incident == m.Incident {
+	last := events.Incident{ID: m.Incident, Opened: e.row.Delivered.Opened, Closed: e.row.Delivered.Ended}
+	if o := e.row.Due; o != nil && o.Incident == m.Incident {
 		last = events.Incident{ID: m.Incident, Opened: o.Opened, Closed: o.Closed, Reason: o.Reason}
 	}
 	rec.LastIncident, rec.Incident = &last, ""

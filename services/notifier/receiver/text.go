@@ -26,24 +26,24 @@ func title(m Message) string {
 		return who + " still " + what(m.Workloads)
 	case events.KindResolved:
 		if m.Left > 0 {
-			return fmt.Sprintf("%s recovered, %d more to go", who, m.Left)
+			return fmt.Sprintf("%s recovered, %d still not working", who, m.Left)
 		}
 		return who + " recovered"
 	}
 	if m.Open {
-		return who + " keeps changing, now " + what(m.Workloads)
+		return who + " changes often, now " + what(m.Workloads)
 	}
-	return who + " had trouble and recovered"
+	return who + " failed and recovered"
 }
 
 func aboutTitle(m Message) string {
 	switch {
 	case !m.Open:
-		return m.About + " can be told again"
+		return m.About + " accepts messages again"
 	case m.Kind == events.KindReminder:
-		return m.About + " still cannot be told"
+		return m.About + " still does not accept messages"
 	}
-	return m.About + " cannot be told"
+	return m.About + " does not accept messages"
 }
 
 // subject names one workload or counts several.
@@ -57,7 +57,7 @@ func subject(records []events.Record) string {
 	return fmt.Sprintf("%d workloads", len(records))
 }
 
-// what says the status that the records share.
+// what is the status that the records share, as the predicate of a sentence.
 func what(records []events.Record) string {
 	verb := "is"
 	if len(records) > 1 {
@@ -66,7 +66,7 @@ func what(records []events.Record) string {
 	status, reason := records[0].Status, records[0].Reason
 	for _, r := range records[1:] {
 		if r.Status != status {
-			status = "not well"
+			status = "not working"
 		}
 		if r.Reason != reason {
 			reason = ""
@@ -107,7 +107,7 @@ func text(m Message) string {
 		b.WriteString(line(r) + "\n")
 	}
 	if m.Left > 0 {
-		fmt.Fprintf(&b, "%d more of the same alert are not back yet.\n", m.Left)
+		fmt.Fprintf(&b, "%d more workloads of this alert are still not working.\n", m.Left)
 	}
 	if m.Note != "" {
 		b.WriteString(m.Note + "\n")
@@ -115,7 +115,7 @@ func text(m Message) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// line says what happened to one workload, by itself.
+// line is what happened to one workload, on one line.
 func line(r events.Record) string {
 	if r.Incident != "" || r.LastIncident == nil {
 		if r.Message != "" {

@@ -13,8 +13,8 @@ import (
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
-// Delivery is a message that a receiver has not taken yet.
-type Delivery struct {
+// Pending is a message that a receiver has not accepted yet.
+type Pending struct {
 	Receiver  string     `json:"receiver"`
 	ID        string     `json:"id,omitempty"` // empty before the first attempt
 	Kind      string     `json:"kind"`
@@ -27,27 +27,27 @@ type Delivery struct {
 	Error     string     `json:"error,omitempty"`
 }
 
-// The states of a Delivery. A failed one is a dead letter: it is attempted again
-// every 15 minutes, or by [Replay]. Off: its receiver said that it is gone.
+// The states of a Pending. A failed one is attempted again every 15 minutes, or by
+// [Replay]. Off: its receiver answered that it is gone.
 const (
 	StateWaiting = "waiting"
 	StateFailed  = "failed"
 	StateOff     = "off"
 )
 
-// Deliveries lists what receivers have not taken yet, the oldest first.
-func Deliveries(ctx context.Context, b *bus.Bus) ([]Delivery, error) {
-	entries, err := snapshot(ctx, b.Bucket(bus.BucketDeliveries), ">")
+// ListPending returns what receivers have not accepted yet, the oldest first.
+func ListPending(ctx context.Context, b *bus.Bus) ([]Pending, error) {
+	entries, err := snapshot(ctx, b.Bucket(bus.BucketDeliveries))
 	if err != nil {
 		return nil, fmt.Errorf("read the deliveries: %w", err)
 	}
-	conditions := map[string]condition{}
-	var all []Delivery
+	health := map[string]receiverHealth{}
+	var all []Pending
 	for _, e := range entries {
 		if name, ok := strings.CutPrefix(e.Key, keyReceiver); ok {
-			var c condition
-			_ = json.Unmarshal(e.Value, &c) // unknown is no condition
-			conditions[name] = c
+			var h receiverHealth
+			_ = json.Unmarshal(e.Value, &h) // else it is not known
+			health[name] = h
 		}
 	}
 	for _, e := range entries {
@@ -56,18 +56,18 @@ func Deliveries(ctx context.Context, b *bus.Bus) ([]Delivery, error) {
 		if !ok || json.Unmarshal(e.Value, &row) != nil {
 			continue
 		}
-		if d, ok := describe(receiver, workload, row, conditions[receiver]); ok {
+		if d, ok := describe(receiver, workload, row, health[receiver]); ok {
 			all = append(all, d)
 		}
 	}
-	slices.SortFunc(all, func(a, b Delivery) int {
+	slices.SortFunc(all, func(a, b Pending) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Receiver, b.Receiver), slices.Compare(a.Workloads, b.Workloads))
 	})
 	return all, nil
 }
 
-func describe(receiver, workload string, row plan.Row, c condition) (Delivery, bool) {
-	d := Delivery{Receiver: receiver, State: StateWaiting}
+func describe(receiver, workload string, row plan.Row, h receiverHealth) (Pending, bool) {
+	d := Pending{Receiver: receiver, State: StateWaiting}
 	switch p := row.Pending; {
 	case p != nil:
 		d.ID, d.Kind, d.Created, d.Attempts = p.ID, p.Kind, p.Created, p.Attempts
@@ -80,13 +80,13 @@ func describe(receiver, workload string, row plan.Row, c condition) (Delivery, b
 		if p.Failed {
 			d.State = StateFailed
 		}
-	case row.Owed != nil && row.Owed.Incident != row.Told.Incident:
-		d.Kind, d.Created, d.Workloads = "owed", row.Owed.Opened, []string{workload}
-		d.Error = c.Error
+	case row.Due != nil && row.Due.Incident != row.Delivered.Incident:
+		d.Kind, d.Created, d.Workloads = "due", row.Due.Opened, []string{workload}
+		d.Error = h.Error
 	default:
-		return Delivery{}, false
+		return Pending{}, false
 	}
-	if c.State == plan.Off {
+	if h.Health == plan.Off {
 		d.State, d.Next = StateOff, nil
 	}
 	return d, true

@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -29,7 +30,6 @@ func TestATestMessageGoesThroughTheRealPath(t *testing.T) {
 	require.Contains(t, got.alert.Text, "nothing is wrong")
 	published := s.receipts(events.TypeAlertDelivered, "")
 	require.Equal(t, []events.Receipt{r}, published)
-	require.NotContains(t, s.keys(), keyAsk)
 }
 
 func TestATestMessageThatIsRefusedSaysWhy(t *testing.T) {
@@ -63,6 +63,51 @@ func TestARequestWithoutANotifierEndsWithItsContext(t *testing.T) {
 	require.ErrorContains(t, err, "no notifier answered")
 }
 
+func TestACommandReachesTheNotifierThatLeadsNext(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ops := s.sink()
+	got := make(chan error, 1)
+	go func() {
+		_, err := Test(t.Context(), s.bus, "ops")
+		got <- err
+	}()
+	s.notify(one(ops.config("ops")))
+	require.NoError(t, <-got)
+	require.Equal(t, []string{"test "}, ops.told())
+}
+
+func TestAReceiverThatHangsHoldsUpNoTestOfAnother(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	deaf, ops := s.sink("always hang"), s.sink()
+	c := one(deaf.config("deaf"), ops.config("ops"))
+	c.Receivers[0].Timeout = config.Duration(time.Hour)
+	s.notify(c)
+	t.Cleanup(func() { // before the notifier stops, which waits for its attempts
+		deaf.say()
+		deaf.CloseClientConnections()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	refused := make(chan error, 1)
+	for range maxTests + 30 { // more than the notifier serves at a time
+		go func() {
+			_, err := Test(ctx, s.bus, "deaf")
+			if errors.Is(err, ErrNotDone) {
+				select {
+				case refused <- err:
+				default:
+				}
+			}
+		}()
+	}
+	require.ErrorContains(t, <-refused, "try again later")
+	_, err := Test(t.Context(), s.bus, "ops")
+	require.NoError(t, err)
+	require.Empty(t, deaf.accepted())
+}
+
 func TestAListThatCouldNotBeReadIsNoEmptyList(t *testing.T) {
 	t.Parallel()
 	server := natstest.Run(t)
@@ -70,7 +115,7 @@ func TestAListThatCouldNotBeReadIsNoEmptyList(t *testing.T) {
 	server.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := Deliveries(ctx, b)
+	_, err := ListPending(ctx, b)
 	require.ErrorIs(t, err, bus.ErrUnavailable)
 	_, err = SilenceList(ctx, b)
 	require.ErrorIs(t, err, bus.ErrUnavailable)
@@ -83,7 +128,7 @@ func TestARefusedDeliveryIsListedAndReplayed(t *testing.T) {
 	s.notify(one(ops.config("ops")))
 	s.die("github")
 	require.Eventually(t, func() bool { return s.pending("ops") == 1 }, 20*time.Second, 5*time.Millisecond)
-	all, err := Deliveries(t.Context(), s.bus)
+	all, err := ListPending(t.Context(), s.bus)
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 	require.Equal(t, StateFailed, all[0].State)

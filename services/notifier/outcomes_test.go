@@ -143,7 +143,7 @@ func TestWhatAReceiverRefusesIsToldToItsFallback(t *testing.T) {
 			s.notify(c)
 			s.die("github")
 			mail.waitFor("opened github")
-			require.Contains(t, mail.accepted()[0].alert.Text, `You are told because "ops" could not be: `+answer)
+			require.Contains(t, mail.accepted()[0].alert.Text, `You get this alert because receiver "ops" did not accept it: `+answer)
 			require.Len(t, ops.attempts(), 1)
 			receipts := s.receiptsOf(1, events.TypeAlertFailed, "github")
 			require.Equal(t, "ops", receipts[0].Receiver)
@@ -198,7 +198,7 @@ func TestAReceiverThatCannotBeToldIsAnnouncedToTheOthersOnce(t *testing.T) {
 	console.waitForAll("opened github", "opened ", "opened search")
 	for _, a := range console.accepted() {
 		if len(a.alert.Workloads) == 0 {
-			require.Equal(t, "receiver/ops cannot be told", a.alert.Title)
+			require.Equal(t, "receiver/ops does not accept messages", a.alert.Title)
 			require.Contains(t, a.alert.Text, "403 Forbidden")
 		}
 	}
@@ -247,7 +247,7 @@ func TestAReceiverThatHangsHoldsUpNoOther(t *testing.T) {
 // pending counts the messages to a receiver that were attempted and wait.
 func (s *stage) pending(receiver string) int {
 	s.t.Helper()
-	all, err := Deliveries(s.t.Context(), s.bus)
+	all, err := ListPending(s.t.Context(), s.bus)
 	require.NoError(s.t, err)
 	n := 0
 	for _, d := range all {
@@ -261,7 +261,7 @@ func (s *stage) pending(receiver string) int {
 // waits reports whether a workload is on the list of what ops has not taken.
 func (s *stage) waits(workload string) bool {
 	s.t.Helper()
-	all, err := Deliveries(s.t.Context(), s.bus)
+	all, err := ListPending(s.t.Context(), s.bus)
 	require.NoError(s.t, err)
 	for _, d := range all {
 		if d.Receiver == "ops" && len(d.Workloads) > 0 && d.Workloads[0] == workload {
