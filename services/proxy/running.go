@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/guard"
 )
 
@@ -19,6 +20,7 @@ type running struct {
 	table     *atomic.Pointer[table]
 	listeners map[string]*listener
 	stops     map[*workload]context.CancelFunc
+	sources   map[*credential.Source]context.CancelFunc
 
 	clients     *guard.Tokens // that are followed; nil: none
 	stopClients context.CancelFunc
@@ -28,6 +30,7 @@ func newRunning(ctx context.Context, s *shared, t *atomic.Pointer[table]) *runni
 	return &running{
 		shared: s, ctx: ctx, table: t, failed: make(chan error, 1),
 		listeners: map[string]*listener{}, stops: map[*workload]context.CancelFunc{},
+		sources: map[*credential.Source]context.CancelFunc{},
 	}
 }
 
@@ -96,7 +99,32 @@ func (r *running) exchangeWorkloads(next *table) {
 		}
 		ctx, stop := context.WithCancel(r.ctx)
 		r.stops[w] = stop
-		r.wg.Go(func() { w.run(ctx) })
+		r.wg.Go(w.start(ctx))
+	}
+	r.exchangeSources(in)
+}
+
+// exchangeSources follows the credentials that workloads have. One that stays is
+// not interrupted: the answer with its next refresh token may be under way.
+func (r *running) exchangeSources(workloads map[*workload]bool) {
+	in := map[*credential.Source]bool{}
+	for w := range workloads {
+		if w.source != nil {
+			in[w.source] = true
+		}
+	}
+	for s, stop := range r.sources {
+		if !in[s] {
+			stop()
+			delete(r.sources, s)
+		}
+	}
+	for s := range in {
+		if r.sources[s] == nil {
+			ctx, stop := context.WithCancel(r.ctx)
+			r.sources[s] = stop
+			r.wg.Go(func() { s.Run(ctx) })
+		}
 	}
 }
 
@@ -118,6 +146,9 @@ func (r *running) followClients(clients *guard.Tokens) {
 
 // stop closes the listeners and ends what runs, once requests under way are over.
 func (r *running) stop(ctx context.Context, cancel context.CancelFunc) {
+	for _, end := range r.sources {
+		end() // a token request may take as long as the listeners
+	}
 	var wg sync.WaitGroup
 	for _, l := range r.listeners {
 		wg.Go(func() { l.stop(ctx) })

@@ -38,14 +38,17 @@ func (t *table) next(cfg Config, s *shared) (*table, error) {
 		}
 	}
 	next.addRoute("listen", cfg.listen(), nil)
+	sources := sourcesOf(t)
 	for i, c := range cfg.Workloads {
 		w := t.workloads[c.Name]
 		if w == nil || !reflect.DeepEqual(w.cfg, c) || t.cfg.Limits != cfg.Limits {
-			fresh, err := newWorkload(c, cfg.Limits, s)
+			source, err := sources.find(c, s.log)
+			if err == nil {
+				w, err = newWorkload(c, source, cfg.Limits, s)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("workloads[%d] %s: %w", i, c.Name, err)
 			}
-			w = fresh
 		}
 		next.workloads[c.Name] = w
 		if c.Listen != "" {

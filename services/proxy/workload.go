@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
@@ -30,16 +32,19 @@ type workload struct {
 	upstream *forward.Upstream
 	atName   forward.Target     // mounted at /<name>
 	atRoot   forward.Target     // on its own listener
-	source   *credential.Source // nil with passthrough
+	source   *credential.Source // nil with passthrough; others may have it too
 	observer *observer          // nil with passthrough
 	reach    *reachability
 	metrics  workloadMetrics
+	failures *prometheus.CounterVec
 	log      *slog.Logger
 	started  time.Time
 	used     atomic.Int64 // unix nanoseconds of the last request
 }
 
-func newWorkload(cfg Workload, limits Limits, s *shared) (*workload, error) {
+// newWorkload returns a workload with the credential of source, which is nil with
+// passthrough.
+func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shared) (*workload, error) {
 	base, err := cfg.base()
 	if err != nil {
 		return nil, err
@@ -61,41 +66,40 @@ func newWorkload(cfg Workload, limits Limits, s *shared) (*workload, error) {
 		started: time.Now(),
 	}
 	w.reach = &reachability{log: w.log, changed: s.leaseDue}
-	if cfg.passthrough() {
+	if source == nil {
 		return w, nil
 	}
 	w.observer = &observer{name: cfg.Name, labels: cfg.Labels, upstream: cfg.shown(), publisher: s.publisher}
 	w.observer.init(tracker.Options{After: cfg.UnauthorizedAfter, Settle: cfg.settle(), Shapes: !w.mcp})
 	w.observer.question = w.question
-	w.source, err = credential.New(cfg.Credential, credential.Options{
-		Log:        w.log,
-		OnChange:   func(_, _ *credential.Snapshot) { w.observer.load(time.Now()) },
-		OnExpiring: func(_ *credential.Snapshot, _ time.Duration) { w.observer.expiring(time.Now()) },
-		OnFailure:  func(problem string) { s.metrics.failures.WithLabelValues(cfg.Name, problem).Inc() },
-	})
-	if err != nil {
-		return nil, err
-	}
-	w.observer.source = w.source
+	w.source, w.observer.source = source, source
+	w.failures = s.metrics.failures
 	return w, nil
 }
 
-// run keeps the credential current and the observer going until ctx ends.
-func (w *workload) run(ctx context.Context) {
+// start returns what keeps the observer going until ctx ends.
+func (w *workload) start(ctx context.Context) (run func()) {
 	if w.source == nil {
-		<-ctx.Done()
-		return
+		return func() {}
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() { w.observer.run(ctx) })
-	wg.Go(func() { w.probeIdle(ctx) })
-	wg.Go(func() {
-		if err := w.source.Run(ctx); err != nil && ctx.Err() == nil {
-			w.log.Error("credential is not followed any more", "err", err)
-		}
-	})
-	wg.Wait()
+	end := w.source.Subscribe(w)
+	return func() {
+		defer end()
+		var wg sync.WaitGroup
+		wg.Go(func() { w.observer.run(ctx) })
+		wg.Go(func() { w.probeIdle(ctx) })
+		wg.Wait()
+	}
 }
+
+// Changed implements [credential.Subscriber].
+func (w *workload) Changed(*credential.Snapshot) { w.observer.load(time.Now()) }
+
+// Expiring implements [credential.Subscriber].
+func (w *workload) Expiring(*credential.Snapshot, time.Duration) { w.observer.expiring(time.Now()) }
+
+// Failed implements [credential.Subscriber].
+func (w *workload) Failed(problem string) { w.failures.WithLabelValues(w.cfg.Name, problem).Inc() }
 
 // credential returns what to attach, nil when there is nothing usable. A
 // process that has just started has not read the source yet.

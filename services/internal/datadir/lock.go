@@ -37,3 +37,34 @@ func Lock(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// LockFile makes the file at path this caller's own to use and to [Replace] until
+// the returned file is closed. Another caller, in any process, gets [ErrInUse]. What a
+// crash left of an earlier Replace is removed.
+func LockFile(path string) (*os.File, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(target, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) || err == nil && !isAt(f, target) {
+		err = ErrInUse // in the second case its user has just replaced it
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	// The folder may belong to somebody else.
+	_ = removeTemporary(filepath.Join(filepath.Dir(target), temporary+filepath.Base(target)+"-*"))
+	return f, nil
+}
+
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
+	now, nowErr := os.Stat(path)
+	return err == nil && nowErr == nil && os.SameFile(opened, now)
+}

@@ -18,6 +18,19 @@ type Config struct {
 	Expires Date `yaml:"expires"`
 }
 
+// Name is where the token comes from, for people: "file /run/secrets/github".
+func (c *Config) Name() string {
+	switch {
+	case c.BearerTokenFile != "":
+		return "file " + c.BearerTokenFile
+	case c.BearerTokenEnv != "":
+		return "env " + c.BearerTokenEnv
+	case c.Exec != nil:
+		return "exec " + c.Exec.Command[0]
+	}
+	return "oauth2 " + shownURL(c.OAuth2.TokenURL)
+}
+
 // Exec is a helper that prints a token: bare, or as JSON with a "token" and
 // optionally "expires_at" in RFC 3339.
 type Exec struct {

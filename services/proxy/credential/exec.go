@@ -30,7 +30,8 @@ type helper struct {
 func (*helper) changed() bool { return false }
 
 func (h *helper) read(ctx context.Context) (reading, *failure) {
-	own, cancel := context.WithTimeout(ctx, h.timeout)
+	// A helper may use up a refresh token: it is not ended before its time.
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.timeout)
 	defer cancel()
 	out, complaints := head{most: maxOutput}, head{most: maxErrors}
 	cmd := exec.CommandContext(own, h.command[0], h.command[1:]...)

@@ -27,6 +27,7 @@ func fromHelper(t *testing.T, e *Exec) (*Snapshot, *witness) {
 	w := &witness{}
 	s, err := New(Config{Exec: e}, w.options())
 	require.NoError(t, err)
+	s.Subscribe(w)
 	return s.Reread(t.Context()), w
 }
 

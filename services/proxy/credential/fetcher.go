@@ -50,18 +50,21 @@ type kind struct {
 }
 
 func newFetcher(c *Config, transport http.RoundTripper, log *slog.Logger) (fetcher, kind, error) {
+	k := kind{name: c.Name()}
 	switch {
 	case c.BearerTokenFile != "":
-		return file(c.BearerTokenFile), kind{name: "file " + c.BearerTokenFile, files: []string{c.BearerTokenFile}, settle: settle}, nil
+		k.files, k.settle = []string{c.BearerTokenFile}, settle
+		return file(c.BearerTokenFile), k, nil
 	case c.BearerTokenEnv != "":
-		return env(c.BearerTokenEnv), kind{name: "env " + c.BearerTokenEnv}, nil
+		return env(c.BearerTokenEnv), k, nil
 	case c.Exec != nil:
-		h := &helper{command: c.Exec.Command, timeout: c.Exec.timeout()}
-		return h, kind{name: "exec " + c.Exec.Command[0], renews: true, every: c.Exec.refresh()}, nil
+		k.renews, k.every = true, c.Exec.refresh()
+		return &helper{command: c.Exec.Command, timeout: c.Exec.timeout()}, k, nil
 	}
 	e, err := newEndpoint(c.OAuth2, transport, log)
 	if err != nil {
 		return nil, kind{}, err
 	}
-	return e, kind{name: "oauth2 " + shownURL(c.OAuth2.TokenURL), files: e.files(), renews: true}, nil
+	k.renews, k.files = true, e.files()
+	return e, k, nil
 }

@@ -22,6 +22,7 @@ func fromFile(t *testing.T, path string) (*Source, *witness) {
 	w := &witness{}
 	s, err := New(Config{BearerTokenFile: path}, w.options())
 	require.NoError(t, err)
+	s.Subscribe(w)
 	return s, w
 }
 

@@ -13,7 +13,9 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/datadir"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/internal/redact"
 )
@@ -70,6 +72,11 @@ func (e *endpoint) files() []string {
 func (e *endpoint) changed() bool { return e.secret.changed() || e.refresh.changed() }
 
 func (e *endpoint) read(ctx context.Context) (reading, *failure) {
+	unlock, bad := e.lock(ctx)
+	if bad != nil {
+		return reading{}, bad
+	}
+	defer unlock()
 	r, bad := e.fetch(ctx)
 	// Somebody else, another replica perhaps, may have used the refresh token and
 	// written the next one.
@@ -79,7 +86,34 @@ func (e *endpoint) read(ctx context.Context) (reading, *failure) {
 	return r, bad
 }
 
+// lock keeps the refresh token for the request that is about to use it up: another
+// source, or another process, waits for the token that replaces it.
+func (e *endpoint) lock(ctx context.Context) (unlock func(), bad *failure) {
+	if e.config.RefreshTokenFile == "" {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.config.timeout())
+	defer cancel()
+	for {
+		f, err := datadir.LockFile(e.config.RefreshTokenFile)
+		switch {
+		case err == nil:
+			return func() { _ = f.Close() }, nil
+		case !errors.Is(err, datadir.ErrInUse):
+			return func() {}, nil // where it cannot be locked it is read all the same
+		case !clock.Sleep(ctx, lockEvery):
+			return nil, &failure{problem: events.ProblemFailed, detail: "refresh_token_file: another process is using it"}
+		}
+	}
+}
+
+// lockEvery is how often a refresh token that is in use is looked at.
+const lockEvery = 20 * time.Millisecond
+
 func (e *endpoint) fetch(ctx context.Context) (reading, *failure) {
+	if err := ctx.Err(); err != nil {
+		return reading{}, &failure{problem: events.ProblemFailed, detail: err.Error()}
+	}
 	secret, bad := e.secret.get()
 	if bad != nil {
 		return reading{}, e.about("client_secret_file", bad)
@@ -119,9 +153,11 @@ func (e *endpoint) fetch(ctx context.Context) (reading, *failure) {
 
 // post sends the request, in the style that is known to work. Until one is, the
 // other is tried when the endpoint did not recognise the client, which it checks
-// before it looks at the grant (RFC 6749 section 5.2).
+// before it looks at the grant (RFC 6749 section 5.2). A request that has left is not
+// called back: the endpoint may have replaced the refresh token already. The
+// client's timeout bounds it.
 func (e *endpoint) post(ctx context.Context, c clientcredentials.Config) (*oauth2.Token, error) {
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, e.client)
+	ctx = context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, e.client)
 	c.AuthStyle = e.style
 	if e.style == oauth2.AuthStyleAutoDetect {
 		c.AuthStyle = oauth2.AuthStyleInHeader

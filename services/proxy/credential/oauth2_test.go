@@ -86,6 +86,7 @@ func fromLogin(t *testing.T, l *login, change func(*OAuth2)) (*Source, *witness)
 	w := &witness{}
 	s, err := New(Config{OAuth2: o}, w.options())
 	require.NoError(t, err)
+	s.Subscribe(w)
 	return s, w
 }
 

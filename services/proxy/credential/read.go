@@ -76,7 +76,7 @@ func (s *Source) unsettled(bad *failure) bool {
 
 func (s *Source) succeed(r reading, now time.Time) {
 	st := &s.state
-	prev, first := s.Current(), st.asked.IsZero()
+	prev := s.Current()
 	recovered := st.failed != nil
 	st.asked, st.failed, st.failures, st.retry = now, nil, 0, time.Time{}
 	next, news := s.adopt(r, now)
@@ -88,22 +88,22 @@ func (s *Source) succeed(r reading, now time.Time) {
 		s.options.Log.Info("credential can be read again, its value is the same", "from", next.Source, "fingerprint", next.Fingerprint)
 	}
 	if news || !prev.Usable() {
-		s.tellChange(prev, next, first)
+		s.tellChange(next)
 	}
 }
 
 // fail keeps the last good value where there is one.
 func (s *Source) fail(bad *failure, now time.Time) {
 	st := &s.state
-	prev, first := s.Current(), st.asked.IsZero()
+	prev := s.Current()
 	known := bad.same(st.failed)
 	st.asked, st.failed = now, bad
 	st.failures++
 	if s.kind.renews {
 		st.retry = s.backoff(bad, now)
 	}
-	if s.options.OnFailure != nil {
-		s.options.OnFailure(bad.problem)
+	for _, sub := range s.subscribers {
+		sub.Failed(bad.problem)
 	}
 	if prev.Usable() && !st.over(now) {
 		if !known {
@@ -115,30 +115,27 @@ func (s *Source) fail(bad *failure, now time.Time) {
 		}
 		return
 	}
-	s.drop(prev, first)
+	s.drop(prev)
 }
 
 // over reports whether the source has taken the token back.
 func (st *state) over(now time.Time) bool { return !st.until.IsZero() && !now.Before(st.until) }
 
 // drop publishes that no token is usable, for the reason of the last failure.
-func (s *Source) drop(prev *Snapshot, first bool) {
+func (s *Source) drop(prev *Snapshot) {
 	bad := s.state.failed
 	next := &Snapshot{Source: s.kind.name, Problem: bad.problem, Detail: bad.detail}
-	if !first && prev.Problem == next.Problem && prev.Detail == next.Detail {
+	if prev.Problem == next.Problem && prev.Detail == next.Detail {
 		return
 	}
 	s.current.Store(next)
 	s.options.Log.Warn("no usable credential", "from", next.Source, "problem", next.Problem, "detail", next.Detail)
-	s.tellChange(prev, next, first)
+	s.tellChange(next)
 }
 
-func (s *Source) tellChange(prev, next *Snapshot, first bool) {
-	if first {
-		prev = nil
-	}
-	if s.options.OnChange != nil {
-		s.options.OnChange(prev, next)
+func (s *Source) tellChange(next *Snapshot) {
+	for _, sub := range s.subscribers {
+		sub.Changed(next)
 	}
 }
 

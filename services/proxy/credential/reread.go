@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // reader runs one read at a time. A caller that arrives during a read waits for
@@ -68,7 +69,13 @@ func (r *reader) run(ctx context.Context, own *reread) {
 	}
 }
 
-// close ends the running read and waits for it. There are no more after it.
+// lastRead is how long the end of a source waits for a helper or a token endpoint
+// that was asked: the answer may hold the refresh token that replaces the one just
+// used. It is part of what a process has to stop in.
+const lastRead = 6 * time.Second
+
+// close ends the running read, waits for what cannot be called back, and lets no
+// other begin.
 func (r *reader) close() {
 	r.mu.Lock()
 	r.closed = true
@@ -81,7 +88,13 @@ func (r *reader) close() {
 		r.cancel()
 	}
 	r.mu.Unlock()
-	if running != nil {
-		<-running.done
+	if running == nil {
+		return
+	}
+	timer := time.NewTimer(lastRead)
+	defer timer.Stop()
+	select {
+	case <-running.done:
+	case <-timer.C:
 	}
 }

@@ -92,3 +92,18 @@ func TestClosingEndsTheRunningReadAndThoseThatWait(t *testing.T) {
 		require.Equal(t, 1, reads)
 	})
 }
+
+func TestClosingWaitsForWhatCannotBeCalledBackButNotForEver(t *testing.T) {
+	t.Parallel()
+	for takes, want := range map[time.Duration]time.Duration{4 * time.Second: 3 * time.Second, time.Hour: lastRead} {
+		synctest.Test(t, func(t *testing.T) {
+			f := reader{read: func(ctx context.Context, _ bool) { clock.Sleep(context.WithoutCancel(ctx), takes) }}
+			go f.wait(t.Context(), false)
+			clock.Sleep(t.Context(), time.Second)
+			begin := time.Now()
+			f.close()
+			require.Equal(t, want, time.Since(begin))
+			clock.Sleep(t.Context(), takes) // it ends by itself
+		})
+	}
+}

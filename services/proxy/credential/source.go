@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,27 +15,31 @@ import (
 	"github.com/authwatch/authwatch/services/internal/filewatch"
 )
 
-// Options are what a source needs besides its configuration. The callbacks are
-// called one at a time and in order; they must not block, nor call
-// [Source.Reread]. Each may be nil.
+// Options are what a source needs besides its configuration.
 type Options struct {
 	Log *slog.Logger
-	// OnChange is called when another value is in use, when no token is usable any
-	// more, and when that is so for another reason. prev is nil the first time.
-	OnChange func(prev, next *Snapshot)
-	// OnExpiring is called once for each threshold that a value passes: 7 days, 1
-	// day, 1 hour and 5 minutes before its expiry. Sources that renew their tokens
-	// are announced only while the renewal fails, and at once when it is refused.
-	OnExpiring func(s *Snapshot, left time.Duration)
-	// OnFailure is called for each attempt that gave no token, also while an
-	// earlier value stays in use.
-	OnFailure func(problem string)
 	// Transport reaches the token endpoint. Nil: one of its own.
 	Transport http.RoundTripper
 }
 
-// Source keeps one workload's credential up to date.
+// Subscriber is told what happens to a source, one call at a time and in order.
+// It must not block, nor call the source.
+type Subscriber interface {
+	// Changed: another value is in use, or no token is usable any more, or that is
+	// so for another reason.
+	Changed(now *Snapshot)
+	// Expiring is called once for each threshold that a value passes: 7 days, 1
+	// day, 1 hour and 5 minutes before its expiry. Sources that renew their tokens
+	// are announced only while the renewal fails, and at once when it is refused.
+	Expiring(now *Snapshot, left time.Duration)
+	// Failed is called for each attempt that gave no token, also while an earlier
+	// value stays in use.
+	Failed(problem string)
+}
+
+// Source keeps a credential up to date, for every workload that has it.
 type Source struct {
+	config  Config
 	fetcher fetcher
 	kind    kind
 	options Options
@@ -45,8 +51,9 @@ type Source struct {
 	changed chan struct{} // Run looks at its plan again
 	reader  reader
 
-	mu    sync.Mutex // held during callbacks; never while the source is asked
-	state state
+	mu          sync.Mutex // held during callbacks; never while the source is asked
+	state       state
+	subscribers []Subscriber
 }
 
 // New returns a source that has not read anything yet: until [Source.Run] or
@@ -61,7 +68,9 @@ func New(c Config, o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSource(from, k, c.Expires.Time, o), nil
+	s := newSource(from, k, c.Expires.Time, o)
+	s.config = c
+	return s, nil
 }
 
 func newSource(from fetcher, k kind, manual time.Time, o Options) *Source {
@@ -72,6 +81,26 @@ func newSource(from fetcher, k kind, manual time.Time, o Options) *Source {
 	s.reader.read = s.read
 	s.current.Store(&Snapshot{Source: k.name})
 	return s
+}
+
+// Is reports whether c describes this source. Two sources of one credential would
+// use up each other's refresh token.
+func (s *Source) Is(c Config) bool { return reflect.DeepEqual(s.config, c) }
+
+// Subscribe tells sub what happens from now on, beginning with what is current if
+// the source was read already, until the returned function is called.
+func (s *Source) Subscribe(sub Subscriber) (end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subscribers = append(s.subscribers, sub)
+	if !s.state.asked.IsZero() {
+		sub.Changed(s.Current())
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.subscribers = slices.DeleteFunc(s.subscribers, func(other Subscriber) bool { return other == sub })
+	}
 }
 
 // Current returns the credential to use now. It does no I/O and never returns nil.
@@ -98,8 +127,9 @@ func (s *Source) Redact(text string) string {
 	return s.state.secrets.Text(text)
 }
 
-// Run keeps the credential current until ctx ends.
-func (s *Source) Run(ctx context.Context) error {
+// Run keeps the credential current until ctx ends. A helper or a token endpoint that
+// was asked by then may still answer. It runs once.
+func (s *Source) Run(ctx context.Context) {
 	defer s.reader.close()
 	files := filewatch.Start(s.options.Log, 0, s.kind.files...)
 	defer files.Close()
@@ -127,7 +157,6 @@ func (s *Source) Run(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
 }
 
 // plan does what is due without asking the source, and says whether to ask it,
@@ -149,7 +178,7 @@ func (s *Source) plan(now time.Time) (read bool, wake time.Time) {
 	if current := s.Current(); current.Usable() {
 		if st.failed != nil && !st.until.IsZero() {
 			if st.over(now) {
-				s.drop(current, false)
+				s.drop(current)
 				return false, wake
 			}
 			wake = sooner(wake, st.until)
@@ -176,10 +205,9 @@ func (s *Source) announce(current *Snapshot, now time.Time) time.Time {
 	if refused {
 		st.refused = true
 	}
-	left := st.alarm.expires.Sub(now)
 	s.options.Log.Warn("credential will expire", "from", current.Source, "fingerprint", current.Fingerprint, "expires_at", current.ExpiresAt)
-	if s.options.OnExpiring != nil {
-		s.options.OnExpiring(current, left)
+	for _, sub := range s.subscribers {
+		sub.Expiring(current, st.alarm.expires.Sub(now))
 	}
 	return next
 }

@@ -71,6 +71,7 @@ var (
 func scripted(w *witness, k kind, answers ...answer) (*Source, *script) {
 	o := &script{answers: answers}
 	s := newSource(o, k, time.Time{}, w.options())
+	s.Subscribe(w)
 	s.random = func() float64 { return 1 }
 	return s, o
 }
@@ -237,8 +238,6 @@ func TestARefusalAtTheStartIsAProblemAtOnceAndHealsByItself(t *testing.T) {
 		require.Equal(t, events.ProblemRefused, s.Current().Problem)
 		clock.Sleep(t.Context(), 11*time.Minute)
 		require.Equal(t, []string{"-refused", "the-token"}, w.values())
-		require.Nil(t, w.changes[0][0], "there was nothing before the first")
-		require.Equal(t, w.changes[0][1], w.changes[1][0])
 	})
 }
 
@@ -312,15 +311,32 @@ func TestTheEndOfRunEndsTheReadAndSaysNothing(t *testing.T) {
 		s, o := scripted(&w, fetched, answer{bad: transient})
 		o.takes = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx) }()
+		done := make(chan struct{})
+		go func() { s.Run(ctx); close(done) }()
 		clock.Sleep(t.Context(), time.Second)
 		begin := time.Now()
 		cancel()
-		require.NoError(t, <-done)
+		<-done
 		require.Zero(t, time.Since(begin))
 		require.Empty(t, w.values())
 		require.Empty(t, w.failed())
+	})
+}
+
+func TestEverySubscriberIsToldFromWhatIsCurrentOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var first, second witness
+		s, _ := scripted(&first, kind{name: "file /x"}, answer{token: "value-a"}, answer{token: "value-b"}, answer{token: "value-c"})
+		require.Empty(t, first.values(), "nothing was read yet")
+		s.Reread(t.Context())
+		end := s.Subscribe(&second)
+		require.Equal(t, []string{"value-a"}, second.values())
+		s.Reread(t.Context())
+		end()
+		s.Reread(t.Context())
+		require.Equal(t, []string{"value-a", "value-b"}, second.values())
+		require.Equal(t, []string{"value-a", "value-b", "value-c"}, first.values())
 	})
 }
 
@@ -330,6 +346,7 @@ func TestEachThresholdBeforeTheEndOfATokenIsAnnouncedOnce(t *testing.T) {
 		var w witness
 		o := &script{answers: []answer{{token: "opaque-token"}}}
 		s := newSource(o, kind{name: "file /x"}, time.Now().Add(10*24*time.Hour), w.options())
+		s.Subscribe(&w)
 		run(t, s)
 		for range 11 * 24 {
 			s.Reread(t.Context()) // the value stays the same
@@ -370,6 +387,7 @@ func TestANewValueIsAnnouncedAnew(t *testing.T) {
 		var w witness
 		o := &script{answers: []answer{{token: "value-a"}, {token: "value-b"}}}
 		s := newSource(o, kind{name: "file /x"}, time.Now().Add(2*time.Hour), w.options())
+		s.Subscribe(&w)
 		run(t, s)
 		clock.Sleep(t.Context(), 90*time.Minute)
 		s.Reread(t.Context())
