@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
@@ -34,7 +35,7 @@ func (w *workload) probeIdle(ctx context.Context) {
 		}
 		if wait := time.Until(plan.Next(time.Unix(0, w.used.Load()))); wait > 0 {
 			// Not at one stroke: the credential may be replaced meanwhile.
-			if !sleep(ctx, min(wait+rand.N(time.Second), probe.Soonest)) {
+			if !clock.Sleep(ctx, min(wait+rand.N(time.Second), probe.Soonest)) {
 				return
 			}
 			continue
@@ -103,16 +104,4 @@ func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, token c
 	}
 	path, query, has := strings.Cut(p.Path, "?")
 	return probe.HTTP(ctx, up, cmp.Or(p.Method, http.MethodGet), target.URL(path, query, has), token)
-}
-
-// sleep reports false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

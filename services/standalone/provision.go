@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // Provision creates or updates the streams, and tries again for as long as the
@@ -13,13 +14,8 @@ import (
 func Provision(ctx context.Context, b *bus.Bus, replicas int) error {
 	for {
 		err := b.Provision(ctx, replicas)
-		if !errors.Is(err, bus.ErrUnavailable) {
+		if !errors.Is(err, bus.ErrUnavailable) || !clock.Sleep(ctx, 100*time.Millisecond) {
 			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

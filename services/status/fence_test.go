@@ -14,8 +14,8 @@ func at(t time.Time) func(*Observation) {
 	return func(o *Observation) { o.Data.Credential.LoadedAt = &t }
 }
 
-// clock shifts every time that the source gives.
-func clock(ahead time.Duration) func(*Observation) {
+// clockAhead shifts every time that the source gives.
+func clockAhead(ahead time.Duration) func(*Observation) {
 	return func(o *Observation) {
 		o.Time = o.Time.Add(ahead)
 		if c := o.Data.Credential; c.LoadedAt != nil {
@@ -79,10 +79,10 @@ func TestRotationIsSeenThroughSkewedClocks(t *testing.T) {
 			t.Parallel()
 			h := newHistory()
 			a := func(typ, token string, loaded time.Time) Observation {
-				return h.add(typ, token, at(loaded), clock(skew[0]))
+				return h.add(typ, token, at(loaded), clockAhead(skew[0]))
 			}
 			b := func(typ, token string, loaded time.Time) Observation {
-				return h.add(typ, token, at(loaded), clock(skew[1]), from("b"))
+				return h.add(typ, token, at(loaded), clockAhead(skew[1]), from("b"))
 			}
 			first := h.now
 			r := fold(events.Record{}, a(events.TypeLoaded, "t1", first), b(events.TypeLoaded, "t1", first), a(events.TypeAuthorized, "t1", first))
@@ -151,7 +151,7 @@ func TestMissingOfBeforeTheCurrentCredentialIsStale(t *testing.T) {
 func TestMissingOfASkewedProxyYieldsToAnotherOne(t *testing.T) {
 	t.Parallel()
 	h := newHistory()
-	ahead := clock(90 * time.Second)
+	ahead := clockAhead(90 * time.Second)
 	r := fold(events.Record{}, h.add(events.TypeLoaded, "t1", at(h.now)), h.add(events.TypeLoaded, "t1", at(h.now), from("b"), ahead))
 	r = fold(r, h.add(events.TypeLoaded, "t2", at(h.now), from("b"), ahead), h.add(events.TypeMissing, "", from("b"), ahead))
 	require.Equal(t, events.StatusMissing, r.Status)
@@ -178,7 +178,7 @@ func TestMissingYieldsToAnyLaterLoaded(t *testing.T) {
 func TestClockSetBackDoesNotSilenceASource(t *testing.T) {
 	t.Parallel()
 	h := newHistory()
-	ahead := clock(365 * 24 * time.Hour)
+	ahead := clockAhead(365 * 24 * time.Hour)
 	r := fold(events.Record{}, h.add(events.TypeLoaded, "t1", at(h.now), ahead), h.add(events.TypeAuthorized, "t1", at(h.now), ahead))
 	o := h.add(events.TypeLoaded, "t2", at(h.now))
 	require.True(t, doubtful(r, o))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 const (
@@ -53,11 +55,6 @@ func (r retrier) pauses(what string) func(ctx context.Context, err error) bool {
 			reason, logged = text, time.Now()
 			r.log.Warn("failed and is tried again", "what", what, "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(retryAfter):
-			return true
-		}
+		return clock.Sleep(ctx, retryAfter)
 	}
 }

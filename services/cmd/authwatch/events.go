@@ -10,6 +10,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/status/api"
 )
 
@@ -87,10 +88,8 @@ func (p changePrinter) follow(ctx context.Context, ask *client) error {
 		if ctx.Err() != nil || !connected {
 			return interrupted(ctx, err)
 		}
-		select {
-		case <-ctx.Done():
+		if !clock.Sleep(ctx, time.Second) {
 			return nil
-		case <-time.After(time.Second):
 		}
 	}
 }
@@ -122,7 +121,7 @@ func (p changePrinter) event(raw []byte) {
 
 func (p changePrinter) change(r events.Record) {
 	w := api.Workload{Record: r}
-	line := p.Dim(clock(r.Since)) + "  " + terminal.Pad(terminal.Clean(r.Workload), 20) + "  " + statusStyle(p.Printer, w)(statusText(w))
+	line := p.Dim(localTime(r.Since)) + "  " + terminal.Pad(terminal.Clean(r.Workload), 20) + "  " + statusStyle(p.Printer, w)(statusText(w))
 	if r.Reason != "" {
 		line += "  " + terminal.Clean(r.Reason)
 	}

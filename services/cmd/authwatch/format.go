@@ -65,7 +65,7 @@ func ago(now, then time.Time) string {
 	}
 }
 
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // printJSON prints raw as it came, in lines.
 func printJSON(p *terminal.Printer, raw []byte) error {

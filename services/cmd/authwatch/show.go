@@ -39,7 +39,7 @@ func showCommand(o *options) *cobra.Command {
 }
 
 func printWorkload(p *terminal.Printer, w api.Workload, now time.Time) {
-	p.Line("%s  %s  since %s (%s)", p.Bold(terminal.Clean(w.Workload)), statusStyle(p, w)(statusText(w)), clock(w.Since), ago(now, w.Since))
+	p.Line("%s  %s  since %s (%s)", p.Bold(terminal.Clean(w.Workload)), statusStyle(p, w)(statusText(w)), localTime(w.Since), ago(now, w.Since))
 	for _, line := range terminal.Wrap(terminal.Clean(w.Message), 2) {
 		p.Line("  %s", line)
 	}
@@ -53,25 +53,25 @@ func printWorkload(p *terminal.Printer, w api.Workload, now time.Time) {
 	add("reason", w.Reason)
 	add("upstream", w.Upstream)
 	if w.Outage != nil {
-		add("unreachable", fmt.Sprintf("since %s: %s", clock(w.Outage.Since), w.Outage.Error))
+		add("unreachable", fmt.Sprintf("since %s: %s", localTime(w.Outage.Since), w.Outage.Error))
 	}
 	if cred := w.Credential; cred != nil {
 		add("credential", cred.Source)
 		add("fingerprint", cred.Fingerprint)
 		if cred.LoadedAt != nil {
-			add("loaded", clock(*cred.LoadedAt))
+			add("loaded", localTime(*cred.LoadedAt))
 		}
 		if cred.ExpiresAt != nil {
-			add("expires", clock(*cred.ExpiresAt))
+			add("expires", localTime(*cred.ExpiresAt))
 		}
 	}
 	add("served by", servedBy(w))
 	add("incident", w.Incident)
 	if last := w.LastIncident; last != nil {
-		add("last incident", fmt.Sprintf("%s to %s, %s", clock(last.Opened), clock(last.Closed), last.Reason))
+		add("last incident", fmt.Sprintf("%s to %s, %s", localTime(last.Opened), localTime(last.Closed), last.Reason))
 	}
 	if f := w.Forbidden; f != nil {
-		add("forbidden", fmt.Sprintf("at %s, missing scopes: %q", clock(f.At), f.Scopes))
+		add("forbidden", fmt.Sprintf("at %s, missing scopes: %q", localTime(f.At), f.Scopes))
 	}
 	p.Table(rows)
 }

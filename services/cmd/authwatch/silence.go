@@ -56,7 +56,7 @@ func silenceAdd(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		printer(c).Line("silence %s lasts until %s", stored.ID, clock(stored.Until))
+		printer(c).Line("silence %s lasts until %s", stored.ID, localTime(stored.Until))
 		return nil
 	})
 	return c
@@ -88,7 +88,7 @@ func silenceList(o *options) *cobra.Command {
 		for _, s := range all {
 			rows = append(rows, []terminal.Cell{
 				{Text: s.ID},
-				{Text: clock(s.Until)},
+				{Text: localTime(s.Until)},
 				{Text: terminal.Clean(matchText(s.Match))},
 				{Text: terminal.Clean(s.By)},
 				{Text: terminal.Clean(s.Comment)},

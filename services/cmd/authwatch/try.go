@@ -99,7 +99,7 @@ func missing(s *credential.Snapshot) advice.Case {
 func describeToken(s *credential.Snapshot) string {
 	text := "token read from " + s.Source + ", fingerprint " + s.Fingerprint
 	if !s.ExpiresAt.IsZero() {
-		text += ", expires " + clock(s.ExpiresAt)
+		text += ", expires " + localTime(s.ExpiresAt)
 	}
 	return text
 }

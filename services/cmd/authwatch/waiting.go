@@ -108,7 +108,7 @@ func causeText(w notifier.Waiting) string {
 		text = "waits for " + terminal.Clean(string(w.For)) // of a newer notifier
 	}
 	if !w.Until.IsZero() {
-		text += ", until " + clock(w.Until)
+		text += ", until " + localTime(w.Until)
 	}
 	if w.Error != "" {
 		text += fmt.Sprintf(" (%s, after %s)", terminal.Clean(w.Error), count(w.Attempts, "attempt"))

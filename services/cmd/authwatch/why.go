@@ -93,7 +93,7 @@ func printEvidence(p *terminal.Printer, e *events.Evidence) {
 	if e.Rejections > 0 {
 		text := fmt.Sprintf("%d", e.Rejections)
 		if e.FirstSeen != nil {
-			text += ", the first at " + clock(*e.FirstSeen)
+			text += ", the first at " + localTime(*e.FirstSeen)
 		}
 		p.Line("  rejected   %s", text)
 	}
@@ -126,7 +126,7 @@ func printTimeline(p *terminal.Printer, past []events.Record) {
 	for _, r := range past {
 		w := api.Workload{Record: r}
 		rows = append(rows, []terminal.Cell{
-			{Text: "  " + clock(r.Since), Style: p.Dim},
+			{Text: "  " + localTime(r.Since), Style: p.Dim},
 			{Text: statusText(w), Style: statusStyle(p, w)},
 			{Text: terminal.Clean(r.Reason)},
 		})
@@ -147,7 +147,7 @@ func printReceipts(p *terminal.Printer, told []api.Receipt) {
 			outcome, style = "failed: "+terminal.Clean(d.Error), p.Red
 		}
 		rows = append(rows, []terminal.Cell{
-			{Text: "  " + clock(d.Time), Style: p.Dim},
+			{Text: "  " + localTime(d.Time), Style: p.Dim},
 			{Text: terminal.Clean(d.Receiver)},
 			{Text: terminal.Clean(d.Kind)},
 			{Text: outcome, Style: style},

@@ -14,6 +14,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
@@ -69,7 +70,7 @@ func (t *Tracer) gather(ctx context.Context, batch []*tracepb.Span) []*tracepb.S
 	case s := <-t.queue:
 		batch = append(batch, s)
 	}
-	pause(ctx, batchWait)
+	clock.Sleep(ctx, batchWait)
 	return t.fill(batch)
 }
 
@@ -89,7 +90,7 @@ func (t *Tracer) fill(batch []*tracepb.Span) []*tracepb.Span {
 // deliver exports a batch, however long that takes; meanwhile the queue fills.
 // It returns what is left when ctx ended, and whether the latest attempt failed.
 func (t *Tracer) deliver(ctx context.Context, batch []*tracepb.Span, failing bool) ([]*tracepb.Span, bool) {
-	for wait := firstBackoff; ; wait = min(2*wait, maxBackoff) {
+	for pause := (clock.Backoff{First: firstBackoff, Most: maxBackoff}); ; {
 		err := t.attempt(ctx, batch)
 		switch {
 		case ctx.Err() != nil && err != nil:
@@ -107,7 +108,7 @@ func (t *Tracer) deliver(ctx context.Context, batch []*tracepb.Span, failing boo
 			t.dropped.Add(float64(len(batch)))
 			return nil, failing
 		}
-		if !pause(ctx, wait) {
+		if !pause.Sleep(ctx) {
 			return batch, failing
 		}
 	}
@@ -151,16 +152,4 @@ func (t *Tracer) attempt(ctx context.Context, batch []*tracepb.Span) error {
 	t.dropped.Add(rejected)
 	t.exported.Add(float64(len(batch)) - rejected)
 	return nil
-}
-
-// pause reports whether the time passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // A step waits for one moment and prints it.
@@ -64,8 +65,8 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, d.After/2); err != nil {
-		return err
+	if !clock.Sleep(ctx, d.After/2) {
+		return ctx.Err()
 	}
 
 	d.begin()
@@ -92,7 +93,7 @@ func (d *demo) peace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.print(m, clock(m.at))
+		d.print(m, timeOfDay(m.at))
 	}
 	return nil
 }
@@ -127,22 +128,13 @@ func (d *demo) linger(ctx context.Context) error {
 				working = m.good
 			}
 			if m.kind != rejected {
-				d.print(m, clock(m.at))
+				d.print(m, timeOfDay(m.at))
 			}
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-func clock(t time.Time) string { return t.Format(time.TimeOnly) }
+func timeOfDay(t time.Time) string { return t.Format(time.TimeOnly) }
 
 // self is how to call this program again.
 func self() string {
