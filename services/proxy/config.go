@@ -15,22 +15,22 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// AdminListen is where health and metrics are served; the process shell does.
 	AdminListen string `yaml:"admin_listen"`
-	// ClientAuth are the tokens that clients have to show. Without it only
-	// loopback addresses may be listened on, unless AllowAnonymousClients.
+	// ClientAuth are the tokens that clients must send. Without it the proxy
+	// listens on loopback addresses only, unless AllowAnonymousClients.
 	ClientAuth            *ClientAuth `yaml:"client_auth"`
 	AllowAnonymousClients bool        `yaml:"allow_anonymous_clients"`
-	// AllowedHosts and AllowedOrigins may be asked for beyond the loopback names
-	// and the listener's own.
+	// AllowedHosts and AllowedOrigins are accepted besides the loopback names and
+	// the listener's own.
 	AllowedHosts   []string   `yaml:"allowed_hosts"`
 	AllowedOrigins []string   `yaml:"allowed_origins"`
-	AccessLog      bool       `yaml:"access_log"` // one line a request
+	AccessLog      bool       `yaml:"access_log"` // one line per request
 	Limits         Limits     `yaml:"limits"`
 	Workloads      []Workload `yaml:"workloads"`
 }
 
 // ClientAuth says who may use the proxy.
 type ClientAuth struct {
-	// BearerTokenFile holds one token a line; a change is picked up at once.
+	// BearerTokenFile holds one token per line; a change takes effect at once.
 	BearerTokenFile string `yaml:"bearer_token_file"`
 }
 
@@ -54,7 +54,7 @@ const (
 	Transparent = "transparent" // the upstream's answer, byte for byte
 )
 
-// What becomes of the client's own Authorization.
+// What happens to the client's own Authorization.
 const (
 	Strip       = "strip"
 	Passthrough = "passthrough"
@@ -82,13 +82,13 @@ type Workload struct {
 	Probe    *Probe   `yaml:"probe"`
 }
 
-// Timeouts of the way to the upstream. They end when the answer begins.
+// Timeouts apply until the upstream's answer begins.
 type Timeouts struct {
 	Connect config.Duration `yaml:"connect"` // TCP and TLS, each; 0: 10s
 	Answer  config.Duration `yaml:"answer"`  // from the request to the answer's headers; 0: 10m
 }
 
-// Probe asks an upstream that nobody uses, so that a token that dies unused is seen.
+// Probe asks an idle upstream, so that a token that expires unused is noticed.
 type Probe struct {
 	IdleAfter config.Duration `yaml:"idle_after"` // at least 10m; 0: no probing, the rest is for `authwatch try`
 	Method    string          `yaml:"method"`     // of kind http; default GET

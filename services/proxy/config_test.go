@@ -33,23 +33,23 @@ func TestEachMistakeHasItsMessage(t *testing.T) {
 		{"reserved", func(_ *proxy.Config, w *proxy.Workload) { w.Name = "token" }, `workloads[0].name: "token" is reserved: /token is answered by the proxy itself`},
 		{"twice", func(c *proxy.Config, w *proxy.Workload) { c.Workloads = append(c.Workloads, *w) }, `workloads[1].name: "github" is used twice`},
 		{"no upstream", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "" }, "workloads[0].upstream: is required: the URL of the remote server"},
-		{"no URL", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "api.example.com/mcp" }, `workloads[0].upstream: no URL with a host; write it as "https://api.example.com/mcp"`},
-		{"scheme", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "ftp://h" }, `workloads[0].upstream: "ftp" is no scheme of an upstream; http and https are`},
-		{"userinfo", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "https://a:b@h" }, "workloads[0].upstream: holds a user or password; a token belongs into credential"},
+		{"no URL", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "api.example.com/mcp" }, `workloads[0].upstream: is not a URL with a host; write it as "https://api.example.com/mcp"`},
+		{"scheme", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "ftp://h" }, `workloads[0].upstream: "ftp" is not a scheme for an upstream; use http or https`},
+		{"userinfo", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "https://a:b@h" }, "workloads[0].upstream: contains a user or password; put the token in credential"},
 		{"itself", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "http://127.0.0.1:8080" }, "workloads[0].upstream: 127.0.0.1:8080 is this proxy itself"},
 		{"kind", func(_ *proxy.Config, w *proxy.Workload) { w.Kind = "grpc" }, `workloads[0].kind: "grpc" is not known; write mcp or http`},
 		{"policy", func(_ *proxy.Config, w *proxy.Workload) { w.OnUnauthorized = "hide" }, `workloads[0].on_unauthorized: "hide" is not known; write shield or transparent`},
-		{"open", func(c *proxy.Config, _ *proxy.Workload) { c.Listen = ":8080" }, "listen: :8080 is open to the network: whoever reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true"},
+		{"open", func(c *proxy.Config, _ *proxy.Workload) { c.Listen = ":8080" }, "listen: :8080 is open to the network: anyone who reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true"},
 		{"open on purpose", func(c *proxy.Config, _ *proxy.Workload) { c.Listen, c.AllowAnonymousClients = "0.0.0.0:8080", true }, ""},
-		{"open own listener", func(_ *proxy.Config, w *proxy.Workload) { w.Listen = "10.0.0.1:1" }, "workloads[0].listen: 10.0.0.1:1 is open to the network: whoever reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true"},
-		{"no address", func(c *proxy.Config, _ *proxy.Workload) { c.Listen = "8080" }, `listen: "8080" is no address; write it as "127.0.0.1:8080"`},
-		{"same address", func(_ *proxy.Config, w *proxy.Workload) { w.Listen = "127.0.0.1:8080" }, "workloads[0].listen: 127.0.0.1:8080 is used by listen already"},
-		{"no client file", func(c *proxy.Config, _ *proxy.Workload) { c.ClientAuth = &proxy.ClientAuth{} }, "client_auth.bearer_token_file: is required: the file with the tokens of clients, one a line"},
-		{"passthrough with a credential", func(_ *proxy.Config, w *proxy.Workload) { w.ClientAuthorization = "passthrough" }, "workloads[0].credential: would never be used: with client_authorization: passthrough the client's own is"},
+		{"open own listener", func(_ *proxy.Config, w *proxy.Workload) { w.Listen = "10.0.0.1:1" }, "workloads[0].listen: 10.0.0.1:1 is open to the network: anyone who reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true"},
+		{"no address", func(c *proxy.Config, _ *proxy.Workload) { c.Listen = "8080" }, `listen: "8080" is not an address; write it as "127.0.0.1:8080"`},
+		{"same address", func(_ *proxy.Config, w *proxy.Workload) { w.Listen = "127.0.0.1:8080" }, "workloads[0].listen: 127.0.0.1:8080 is already used by listen"},
+		{"no client file", func(c *proxy.Config, _ *proxy.Workload) { c.ClientAuth = &proxy.ClientAuth{} }, "client_auth.bearer_token_file: is required: the file with the clients' tokens, one per line"},
+		{"passthrough with a credential", func(_ *proxy.Config, w *proxy.Workload) { w.ClientAuthorization = "passthrough" }, "workloads[0].credential: is never used: with client_authorization: passthrough the client sends its own"},
 		{"no CA", func(_ *proxy.Config, w *proxy.Workload) { w.CAFile = "/nonexistent" }, "workloads[0].ca_file: open /nonexistent: no such file or directory"},
 		{"eager probe", func(_ *proxy.Config, w *proxy.Workload) {
 			w.Probe = &proxy.Probe{IdleAfter: config.Duration(time.Minute)}
-		}, "workloads[0].probe.idle_after: 1m0s is too often for somebody else's server; 10m is the least"},
+		}, "workloads[0].probe.idle_after: 1m0s is too often for somebody else's server; the minimum is 10m"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

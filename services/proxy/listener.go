@@ -12,7 +12,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/listen"
 )
 
-// shutdownGrace is for requests under way when a listener closes for good.
+// shutdownGrace is how long requests may go on when the proxy stops.
 const shutdownGrace = 5 * time.Second
 
 // listener is one open address.

@@ -7,7 +7,7 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// outcome is how a request ended, for metrics and the access log: a closed set.
+// outcome is how a request ended, for metrics and the access log.
 type outcome int
 
 const (
@@ -23,7 +23,7 @@ const (
 	outTimedOut
 	outClientGone
 	outCut
-	outcomes // their number
+	outcomes // how many there are
 )
 
 func (o outcome) String() string {

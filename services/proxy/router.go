@@ -13,11 +13,11 @@ import (
 )
 
 var (
-	closing = guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "not served here any more"}
-	unknown = guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; it is the first part of the path"}
+	closing = guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "no longer served here"}
+	unknown = guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; the first part of the path names it"}
 )
 
-// handler serves one listener from the table that is current.
+// handler serves one listener from the current table.
 type handler struct {
 	table   *atomic.Pointer[table]
 	addr    string
@@ -63,8 +63,8 @@ func (h *handler) logAccess(x *exchange, path string, out outcome) {
 		"outcome", out.String(), "reason", x.reason, "bytes", x.Bytes, "duration_ms", time.Since(x.start).Milliseconds())
 }
 
-// refuse answers before any workload is involved. The form is that of MCP for
-// what looks like it.
+// refuse answers before any workload is involved, as JSON-RPC if the request
+// looks like MCP.
 func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refusal) {
 	h.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
 	a := shield.Reply{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}

@@ -144,7 +144,7 @@ func (r *running) followClients(clients *guard.Tokens) {
 	}
 }
 
-// stop closes the listeners and ends what runs, once requests under way are over.
+// stop closes the listeners, lets requests finish, and ends the workloads.
 func (r *running) stop(ctx context.Context, cancel context.CancelFunc) {
 	for _, end := range r.sources {
 		end() // a token request may take as long as the listeners

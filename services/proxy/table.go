@@ -23,8 +23,8 @@ type route struct {
 	guard *guard.Guard
 }
 
-// next makes a table out of cfg, with the workloads of t that cfg leaves as they
-// are.
+// next returns the table for cfg. It keeps the workloads of t that cfg does not
+// change.
 func (t *table) next(cfg Config, s *shared) (*table, error) {
 	next := &table{cfg: cfg, workloads: map[string]*workload{}, listeners: map[string]*route{}}
 	if cfg.ClientAuth != nil {
@@ -64,7 +64,8 @@ func (t *table) addRoute(path, addr string, own *workload) {
 	}}
 }
 
-// byName cuts the first part of the path, as it was written, off.
+// byName finds the workload that the first part of the path names, and returns
+// the rest of the path as it was written.
 func (t *table) byName(path string) (w *workload, rest string) {
 	if path == "" {
 		return nil, ""

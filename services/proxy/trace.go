@@ -30,7 +30,7 @@ func factSpan(f tracker.Fact) trace.Span {
 	s.Parent, s.Kind, s.Start, s.End = f.Behind.TraceParent, trace.Client, f.Behind.Sent, f.Behind.At
 	method := f.Behind.Class.Method
 	s.Name = method
-	if !wellKnown[method] { // methods are the client's to choose, names of spans are few
+	if !wellKnown[method] { // clients invent methods; a span has one of a few names
 		s.Name, method = "HTTP", "_OTHER"
 	}
 	status := f.Behind.Response.Status

@@ -35,7 +35,7 @@ func (c *Config) Validate() []config.Problem {
 		checkAddress(&p, seen, "admin_listen", c.AdminListen)
 	}
 	if c.ClientAuth != nil && c.ClientAuth.BearerTokenFile == "" {
-		p.add("client_auth.bearer_token_file", "is required: the file with the tokens of clients, one a line")
+		p.add("client_auth.bearer_token_file", "is required: the file with the clients' tokens, one per line")
 	}
 	if c.Limits.RequestHeader < 0 || c.Limits.HeaderTimeout < 0 || c.Limits.IdleTimeout < 0 {
 		p.add("limits", "must not be negative")
@@ -67,18 +67,18 @@ func (c *Config) checkListen(p *problems, seen map[string]string, path, addr str
 		return
 	}
 	if c.ClientAuth == nil && !c.AllowAnonymousClients {
-		p.add(path, "%s is open to the network: whoever reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true", addr)
+		p.add(path, "%s is open to the network: anyone who reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true", addr)
 	}
 }
 
 func checkAddress(p *problems, seen map[string]string, path, addr string) bool {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "" {
-		p.add(path, `%q is no address; write it as "127.0.0.1:8080"`, addr)
+		p.add(path, `%q is not an address; write it as "127.0.0.1:8080"`, addr)
 		return false
 	}
 	if other, ok := seen[addr]; ok && port != "0" {
-		p.add(path, "%s is used by %s already", addr, other)
+		p.add(path, "%s is already used by %s", addr, other)
 		return false
 	}
 	seen[addr] = path
@@ -105,11 +105,11 @@ func (w *Workload) check(p *problems, at string, c *Config) {
 			p.add(joinPath(at+".credential", cp.Path), "%s", cp.Text)
 		}
 	case hasCredential:
-		p.add(at+".credential", "would never be used: with client_authorization: passthrough the client's own is")
+		p.add(at+".credential", "is never used: with client_authorization: passthrough the client sends its own")
 	case w.OnUnauthorized == Shield:
-		p.add(at+".on_unauthorized", "shield would hide what the upstream says about the client's own token; with passthrough it is transparent")
+		p.add(at+".on_unauthorized", "shield would hide what the upstream says about the client's own token; with passthrough write transparent")
 	case w.Probe != nil:
-		p.add(at+".probe", "needs a credential; with passthrough there is none")
+		p.add(at+".probe", "needs a credential; passthrough has none")
 	}
 	if len(w.Labels) > 32 {
 		p.add(at+".labels", "has %d labels; 32 are allowed", len(w.Labels))
@@ -132,11 +132,11 @@ func (w *Workload) checkUpstream(p *problems, at string, c *Config) {
 	case w.Upstream == "":
 		p.add(at, "is required: the URL of the remote server")
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		p.add(at, `no URL with a host; write it as "https://api.example.com/mcp"`)
+		p.add(at, `is not a URL with a host; write it as "https://api.example.com/mcp"`)
 	case u.Scheme != "http" && u.Scheme != "https":
-		p.add(at, "%q is no scheme of an upstream; http and https are", u.Scheme)
+		p.add(at, "%q is not a scheme for an upstream; use http or https", u.Scheme)
 	case u.User != nil:
-		p.add(at, "holds a user or password; a token belongs into credential")
+		p.add(at, "contains a user or password; put the token in credential")
 	case u.Fragment != "":
 		p.add(at, "has a fragment, which is never sent")
 	case u.Host == c.listen() || (w.Listen != "" && u.Host == w.Listen):
@@ -149,7 +149,7 @@ func (w *Workload) checkProbe(p *problems, at string) {
 		return
 	}
 	if d := w.Probe.IdleAfter.Std(); d != 0 && d < 10*time.Minute {
-		p.add(at+".idle_after", "%s is too often for somebody else's server; 10m is the least", d)
+		p.add(at+".idle_after", "%s is too often for somebody else's server; the minimum is 10m", d)
 	}
 	if w.Probe.Path != "" && !strings.HasPrefix(w.Probe.Path, "/") {
 		p.add(at+".path", "%q does not start with /", w.Probe.Path)

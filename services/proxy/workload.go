@@ -23,8 +23,8 @@ type shared struct {
 	leaseDue  signal
 }
 
-// workload is one configured upstream in service. A change of its
-// configuration makes a new one; requests under way finish on the old.
+// workload is one configured upstream in service. A change of its configuration
+// makes a new workload; running requests finish on the old one.
 type workload struct {
 	cfg      Workload
 	mcp      bool
@@ -101,8 +101,8 @@ func (w *workload) Expiring(*credential.Snapshot, time.Duration) { w.observer.ex
 // Failed implements [credential.Subscriber].
 func (w *workload) Failed(problem string) { w.failures.WithLabelValues(w.cfg.Name, problem).Inc() }
 
-// credential returns what to attach, nil when there is nothing usable. A
-// process that has just started has not read the source yet.
+// credential returns what to attach; it may not be usable. After a start it
+// waits for the first reading of the source.
 func (w *workload) credential(ctx context.Context) *credential.Snapshot {
 	s := w.source.Current()
 	if s.Usable() {
@@ -125,7 +125,7 @@ func (w *workload) credential(ctx context.Context) *credential.Snapshot {
 // firstLoad is how long a request waits for the first reading of the source.
 const firstLoad = 5 * time.Second
 
-// retire takes w out of service without touching what is under way.
+// retire takes w out of service; its running requests go on.
 func (w *workload) retire() {
 	if w.observer != nil {
 		w.observer.retire()

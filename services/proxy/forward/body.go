@@ -14,14 +14,14 @@ import (
 )
 
 // SmallBody is the largest request body that is read before it is sent: it then
-// goes out in one write with the headers, can be sent again when a pooled
-// connection turns out to be dead, and tells the JSON-RPC method and id.
+// goes out in one write with the headers, can be sent again if a pooled
+// connection is dead, and shows the JSON-RPC method and id.
 const SmallBody = 64 << 10
 
 // bodyTimeout bounds how long a small body may take to arrive.
 const bodyTimeout = 30 * time.Second
 
-// setBody gives out the body of x's request: the same bytes with the same framing.
+// setBody gives out the body of x's request, with the same framing.
 func (u *Upstream) setBody(x *Exchange, out *http.Request) error {
 	in := x.Request
 	n := in.ContentLength
@@ -74,8 +74,8 @@ func setBytes(out *http.Request, b []byte) {
 	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 }
 
-// readSmall reads a body of known or unknown length into x.Body, or its first
-// bytes into x.head when it is larger than it seemed.
+// readSmall reads a body into x.Body, or only its first bytes into x.head if the
+// length is unknown and turns out to be large.
 func (x *Exchange) readSmall(timeout time.Duration) (whole bool, err error) {
 	rc := http.NewResponseController(x.Writer)
 	_ = rc.SetReadDeadline(time.Now().Add(timeout))
@@ -112,10 +112,10 @@ func broken(err error) error {
 	return fmt.Errorf("%w: %w", ErrBodyBroken, err)
 }
 
-// streamed is a body that goes through while it arrives. Once it has ended it
-// answers io.EOF without asking the connection again: by then the server may
-// be reading the next request from it, and an error there makes the transport
-// drop the answer that is under way (golang/go#40747).
+// streamed is a body that is sent while it arrives. After its end it returns
+// io.EOF without reading the connection: by then the server may read the next
+// request from it, and an error there makes the transport drop the answer
+// (golang/go#40747).
 type streamed struct {
 	mu   sync.Mutex
 	head []byte // read already
@@ -163,7 +163,7 @@ func (s *streamed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure is why the body did not come to its end, nil if it did or still may.
+// failure says why the body broke off; nil if it did not.
 func (s *streamed) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,17 +185,17 @@ func (s *streamed) count(n int) error {
 // Close is the transport's; the server closes its body itself.
 func (*streamed) Close() error { return nil }
 
-// lingering bounds how long and how far a body that the upstream did not want
-// is read on, so that the client gets to read the answer.
+// A body that the upstream did not read to its end is read on within these
+// bounds, so that the client can read the answer.
 const (
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 256 << 10
 )
 
 // Finish is the last call of a handler. It aborts the connection unless the
-// client got a whole answer: the server would make up an end, or all of it. A
-// streamed body that has not ended must not be left to the server either, which
-// in full duplex would take the rest of it for the next request, or panic.
+// client got a whole answer: the server would add an end, or an empty answer. A
+// streamed body that has not ended is read or cut here, because in full duplex
+// the server would take the rest of it for the next request, or panic.
 func (x *Exchange) Finish() {
 	if !x.Whole {
 		panic(http.ErrAbortHandler)

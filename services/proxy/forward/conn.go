@@ -8,16 +8,14 @@ import (
 	"time"
 )
 
-// conn tells the exchange that reads its answer when the next read is going to
-// wait, so that what was passed on so far is flushed then, and only then: an
-// answer that is already here goes out in one write.
+// conn tells the exchange that reads from it before each read, which may wait.
+// The exchange then flushes what it has written, and at no other time, so that
+// an answer that is already here goes out in one write.
 type conn struct {
 	net.Conn
 	mu     sync.Mutex
-	reader flusher
+	reader *Exchange // nil: none
 }
-
-type flusher interface{ flush() }
 
 // Read is called by the goroutine that reads the answer's body, except between
 // two answers, when the transport's own goroutine waits for the next one.
@@ -38,16 +36,15 @@ func (c *conn) CloseWrite() error {
 	return c.Close()
 }
 
-// attach makes f the reader; nil detaches. After it returns, the reader that
-// was attached before is not called any more.
-func (c *conn) attach(f flusher) {
+// attach makes x the reader; nil detaches. When it returns, the former reader is
+// no longer called.
+func (c *conn) attach(x *Exchange) {
 	c.mu.Lock()
-	c.reader = f
+	c.reader = x
 	c.mu.Unlock()
 }
 
-// connOf finds our connection under one that the transport uses, nil if there
-// is none.
+// connOf finds our connection under the transport's, nil if there is none.
 func connOf(nc net.Conn) *conn {
 	for {
 		switch c := nc.(type) {

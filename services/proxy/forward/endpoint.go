@@ -9,8 +9,8 @@ import (
 const maxBlock = 8 << 10
 
 // endpointReader rewrites the first event of a legacy HTTP+SSE stream (MCP
-// 2024-11-05), the one that says where to POST to. All else passes as it is;
-// any other first event ends the search.
+// 2024-11-05), which says where to POST to. Everything else passes unchanged, and
+// a first event of another name ends the search.
 type endpointReader struct {
 	from  io.Reader
 	local func(ref string) string

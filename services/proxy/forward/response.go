@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// An open stream that is quiet holds the small buffer; only what really flows
-// takes a large one.
+// A quiet open stream holds a small buffer; only a stream with data takes a large
+// one.
 var (
 	smallBuffers = sync.Pool{New: func() any { return new([1 << 10]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
@@ -34,14 +34,14 @@ func (x *Exchange) Pass(resp *http.Response) error {
 		return fmt.Errorf("%w: %w", ErrCut, err)
 	}
 	if x.chunked && x.Request.Context().Err() != nil {
-		return ErrClientGone // the upstream ended because of that; the client has no end yet
+		return ErrClientGone // that ended the upstream's answer, not the upstream
 	}
 	copyTrailers(x.Writer.Header(), resp)
 	x.Whole = true
 	return nil
 }
 
-// begin sends the status and the headers, or leaves them to the first flush.
+// begin writes the status and the headers; the first flush sends them.
 func (x *Exchange) begin(resp *http.Response) {
 	h := x.Writer.Header()
 	copyAnswer(h, resp.Header)
@@ -77,8 +77,8 @@ func isStream(resp *http.Response) bool {
 		strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
 }
 
-// flush is called under the connection's lock or by the exchange's goroutine
-// while nothing reads.
+// flush is called under the connection's lock, or by the exchange's own goroutine
+// while it does not read.
 func (x *Exchange) flush() {
 	if x.pending && x.out != nil {
 		x.pending = false
@@ -157,8 +157,8 @@ func announceTrailers(h http.Header, resp *http.Response) {
 	}
 }
 
-// copyTrailers runs after the body: only then are they known, and some may not
-// have been announced.
+// copyTrailers runs after the body, when the trailers are known. Some may not have
+// been announced.
 func copyTrailers(h http.Header, resp *http.Response) {
 	for k, v := range resp.Trailer {
 		if len(v) > 0 {

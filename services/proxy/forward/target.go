@@ -63,8 +63,8 @@ func setPath(u *url.URL, raw string) {
 
 // Local translates a reference that the upstream sent in answer to a request
 // for from (a Location, the endpoint of the legacy transport) into one that
-// leads through the proxy. What lies outside the base has no place here: it
-// comes back as an absolute URL, so it still means the same.
+// leads through the proxy. A reference outside the base becomes an absolute URL,
+// so that it still means the same.
 func (t Target) Local(from *url.URL, ref string) string {
 	u, err := url.Parse(ref)
 	if err != nil {
@@ -145,8 +145,8 @@ func Split(target string) (path, query string, hasQuery bool) {
 	return strings.Cut(target, "?")
 }
 
-// Climbs reports whether dot segments, however they are written, lead above
-// where rest starts: the credential is for what is below.
+// Climbs reports whether dot segments, in any encoding, lead above the start of
+// rest. The credential is only for what is below it.
 func Climbs(rest string) bool {
 	if !strings.Contains(rest, "..") && !strings.ContainsRune(rest, '%') {
 		return false

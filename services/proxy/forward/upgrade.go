@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// tunnel hands both connections to each other after a 101 (RFC 9110 section 7.8).
+// tunnel connects both sides after a 101 (RFC 9110 section 7.8).
 func (x *Exchange) tunnel(resp *http.Response) error {
 	up, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok {
@@ -39,14 +39,14 @@ func (x *Exchange) tunnel(resp *http.Response) error {
 	}()
 	x.Bytes, _ = io.Copy(client, up)
 	closeWrite(client)
-	// The upstream has ended. What the client still sends has nowhere to go.
+	// The upstream has closed: what the client still sends cannot be delivered.
 	_ = client.Close()
 	<-done
 	x.Whole = true
 	return nil
 }
 
-// closeWrite passes an end on without ending the other direction.
+// closeWrite ends one direction and leaves the other open.
 func closeWrite(c io.Closer) {
 	if w, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = w.CloseWrite()

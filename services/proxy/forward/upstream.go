@@ -33,12 +33,12 @@ type Upstream struct {
 	bodyTimeout time.Duration
 }
 
-// idleConns is how many idle connections stay open: as wide as a load that one
-// process carries. The default of 2 redials for most requests.
+// idleConns is how many idle connections stay open, enough for the load of one
+// process. With the default of 2 most requests would dial anew.
 const idleConns = 2048
 
-// connBuffer is what each connection holds twice, as long as a stream is open.
-// Larger bodies do not go through it.
+// connBuffer is the size of the two buffers that each connection holds while a
+// stream is open. Larger bodies bypass them.
 const connBuffer = 2 << 10
 
 // New returns an upstream. It does not connect.

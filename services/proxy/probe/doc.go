@@ -1,3 +1,3 @@
 // Package probe asks an upstream what it thinks of a token, with a request that
-// changes nothing there: before the token is used, or because nobody else asks.
+// changes nothing there: before the token is used, or while the workload is idle.
 package probe

@@ -24,10 +24,10 @@ const (
 		`"protocolVersion":"` + stateful + `","capabilities":{},"clientInfo":{"name":"authwatch","version":"1"}}}`
 )
 
-// MCP asks an MCP server: server/discover, which every server of the newest
-// revision knows; if that says nothing, initialize, and ends the session at
-// once; if that is no way to talk to it either, it opens the event stream of
-// the oldest revision (MCP 2026-07-28, backward compatibility).
+// MCP asks an MCP server. It sends server/discover, which every server of the
+// newest revision knows. If the answer does not decide, it sends initialize and
+// ends the session at once. If the server takes neither, it opens the event
+// stream of the oldest revision (MCP 2026-07-28, backward compatibility).
 func MCP(ctx context.Context, up Upstream, u *url.URL, token config.Secret) Result {
 	p := asker{up: up, url: u, token: token}
 	a := p.call(ctx, "server/discover", discover, http.Header{
@@ -62,7 +62,7 @@ func (p *asker) call(ctx context.Context, rpc, body string, header http.Header) 
 	return a
 }
 
-// end closes a session that nobody will use, also when ctx is over.
+// end closes the session, also after ctx has ended.
 func (p *asker) end(ctx context.Context, session string) {
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

@@ -18,8 +18,8 @@ import (
 // timeout bounds one request, from its first byte to the answer's headers.
 const timeout = 15 * time.Second
 
-// Upstream sends one request. It does not follow redirects: they would take the
-// token elsewhere.
+// Upstream sends one request. It follows no redirects: they would take the token
+// to another server.
 type Upstream interface {
 	RoundTrip(r *http.Request) (*http.Response, error)
 }
@@ -42,7 +42,7 @@ func (a *Result) Request() string {
 	return a.Method + " " + a.Path
 }
 
-// decided reports whether nothing more is learned by asking in another way.
+// decided reports whether another kind of request could not say more.
 func (a *Result) decided() bool {
 	return a.Err != nil || a.Verdict.Kind != verdict.Nothing ||
 		a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests
@@ -74,7 +74,7 @@ func (p *asker) send(ctx context.Context, method, rpc, body string, header http.
 	}
 	r, err := http.NewRequestWithContext(own, method, p.url.Scheme+"://"+p.url.Host, content)
 	if err != nil {
-		a.Err = fmt.Errorf("cannot ask %s: its address is wrong", p.url.Host) // err quotes it
+		a.Err = fmt.Errorf("cannot ask %s: its address is wrong", p.url.Host) // err would show it
 		return a, ""
 	}
 	r.URL = p.url // as it is: parsed again, a path might change

@@ -2,7 +2,7 @@ package probe
 
 import "time"
 
-// Between two questions, whatever the configuration says.
+// Bounds of the time between two probes, whatever the configuration says.
 const (
 	Soonest = 10 * time.Minute
 	latest  = 6 * time.Hour
@@ -35,8 +35,8 @@ func (s *Schedule) Next(used time.Time) time.Time {
 }
 
 // Asked takes in that the upstream was asked at now, and whether the credential
-// is rejected after that. A dead one is asked about less and less often: each
-// time is one more failed login in somebody's log.
+// is rejected after that. A dead one is asked about less and less often, because
+// each probe is a failed login in the upstream's log.
 func (s *Schedule) Asked(now time.Time, rejected bool) {
 	s.asked = now
 	if rejected {
@@ -46,6 +46,6 @@ func (s *Schedule) Asked(now time.Time, rejected bool) {
 	}
 }
 
-// Renewed takes in that another value of the credential is in use: what the
-// former one earned is forgotten.
+// Renewed takes in that another value of the credential is in use, and forgets
+// the rejections of the former one.
 func (s *Schedule) Renewed() { s.rejected = 0 }

@@ -24,7 +24,7 @@ const (
 	CodeDoubted      = 4015 // the upstream refused this request; that says nothing about the credential yet
 )
 
-// Reply is one answer of the proxy's own.
+// Reply is an answer that the proxy itself gives.
 type Reply struct {
 	Status     int
 	Code       int    // of the JSON-RPC error
@@ -35,8 +35,8 @@ type Reply struct {
 	Challenge  string // WWW-Authenticate, for the proxy's own clients
 }
 
-// Write sends a as a JSON-RPC error when rpc is set, else as a problem (RFC
-// 9457). body is the request's, as far as it is known; it gives the ids.
+// Write sends a, as a JSON-RPC error if rpc is set, else as a problem (RFC 9457).
+// body is the request's body if it was read; it gives the ids.
 func Write(w http.ResponseWriter, r *http.Request, a Reply, rpc bool, body []byte) int64 {
 	h := w.Header()
 	clear(h)

@@ -20,7 +20,7 @@ type Param struct {
 	Value string `json:"value"`
 }
 
-// Get returns the value of the first parameter of that name, given in lower case.
+// Get returns the first parameter called name, which is in lower case.
 func (c *Challenge) Get(name string) string {
 	for _, p := range c.Params {
 		if p.Name == name {

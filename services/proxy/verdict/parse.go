@@ -142,7 +142,7 @@ func (p *parser) fresh(start int) bool {
 	return ahead.token() != "" && ahead.accept('=')
 }
 
-// accept takes c, with white space before it; if it is not there, nothing.
+// accept takes c, with white space before it; if it is not there, it takes nothing.
 func (p *parser) accept(c byte) bool {
 	start := p.at
 	p.skip(" \t")
@@ -192,7 +192,7 @@ func (p *parser) quoted() string {
 	return b.String()
 }
 
-// skipElement passes over garbage up to the next comma outside quotes.
+// skipElement skips garbage up to the next comma outside quotes.
 func (p *parser) skipElement() {
 	for p.at < len(p.line) && p.line[p.at] != ',' {
 		if p.line[p.at] == '"' {

@@ -10,18 +10,18 @@ import (
 // Kind is what an answer says about the credential.
 type Kind int
 
-// Most answers say nothing, in either direction.
+// Most answers say nothing about the credential.
 const (
 	Nothing   Kind = iota
 	Accepted       // the upstream took it
 	Rejected       // the upstream refused it: expired, revoked, unknown
-	Forbidden      // it is alive and lacks scope
+	Forbidden      // the credential is valid but lacks scope
 )
 
 // String is the name in metrics and logs.
 func (k Kind) String() string { return [...]string{"nothing", "accepted", "rejected", "forbidden"}[k] }
 
-// Response is what is looked at.
+// Response is what Judge looks at of an upstream's answer.
 type Response struct {
 	Method     string // of the request
 	Discovery  bool   // the request was for OAuth metadata or registration
