@@ -2,7 +2,9 @@ package standalone_test
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -66,4 +68,22 @@ func keys(t reflect.Type) []string {
 		}
 	}
 	return found
+}
+
+func TestTheWaysOfTheArchitectureNameFilesThatExist(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/architecture.md")
+	require.NoError(t, err)
+	_, ways, _ := strings.Cut(string(text), "\n## The way of a 401\n")
+	ways, _, _ = strings.Cut(ways, "\n## Words\n")
+	named := regexp.MustCompile("`([a-z0-9_/]+\\.go)`").FindAllStringSubmatch(ways, -1)
+	require.Greater(t, len(named), 30)
+	for _, m := range named {
+		exists := false
+		for _, dir := range []string{"proxy", "status", "notifier", "internal"} {
+			_, err := os.Stat(filepath.Join("..", dir, m[1]))
+			exists = exists || err == nil
+		}
+		require.True(t, exists, m[1])
+	}
 }
