@@ -12,7 +12,6 @@ import (
 	"github.com/authwatch/authwatch/services/internal/process"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
-	"github.com/authwatch/authwatch/services/standalone"
 )
 
 func checkCommand(o *options) *cobra.Command {
@@ -32,10 +31,7 @@ With a bad token run starts all the same, and uses the token once it is good.`,
 	o.addFile(c)
 	c.Flags().BoolVar(&online, "online", false, "ask every upstream whether it accepts the token")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := o.needFile(c); err != nil {
-			return err
-		}
-		cfg, err := standalone.Load(o.file)
+		cfg, err := o.load(c)
 		if err != nil {
 			return err
 		}

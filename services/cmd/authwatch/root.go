@@ -9,6 +9,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
 	"github.com/authwatch/authwatch/services/internal/process"
+	"github.com/authwatch/authwatch/services/standalone"
 )
 
 // options are what several commands take.
@@ -93,6 +94,14 @@ func (o *options) needFile(c *cobra.Command) error {
 		return process.Usagef("%s: no configuration file given; write: authwatch %[1]s -c FILE", c.Name())
 	}
 	return nil
+}
+
+// load reads the configuration file.
+func (o *options) load(c *cobra.Command) (standalone.Config, error) {
+	if err := o.needFile(c); err != nil {
+		return standalone.Config{}, err
+	}
+	return standalone.Load(o.file)
 }
 
 func (o *options) addAPI(c *cobra.Command) {

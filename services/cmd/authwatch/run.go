@@ -26,10 +26,7 @@ If the file is wrong then, nothing changes and the log says why.`,
 	o.addFile(c)
 	c.Flags().TextVar(&level, "log-level", level, "debug, info, warn or error")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := o.needFile(c); err != nil {
-			return err
-		}
-		cfg, err := standalone.Load(o.file)
+		cfg, err := o.load(c)
 		if err != nil {
 			return err
 		}

@@ -33,10 +33,7 @@ service gets the request of the workload's probe, or a GET of its upstream.`,
 	o.addFile(c)
 	c.Flags().StringVar(&tokenFile, "token-file", "", "try the token in this `FILE`, not the workload's own")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := o.needFile(c); err != nil {
-			return err
-		}
-		cfg, err := standalone.Load(o.file)
+		cfg, err := o.load(c)
 		if err != nil {
 			return err
 		}
