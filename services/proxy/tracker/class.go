@@ -34,8 +34,10 @@ type class struct {
 	unclear   bool      // the latest question said nothing
 	more      int64     // rejections since then
 	lost      time.Time // until when rejections were about a session
-	alive     uint64    // a session in which another class was accepted since
-	elsewhere *Answer   // the accepted question since it is refused
+	// lostSession is the one that was lost last.
+	lostSession uint64
+	alive       uint64  // a session in which another class was accepted since
+	elsewhere   *Answer // the accepted question since it is refused
 }
 
 // due is when the question has to be asked for c, zero for not at all.

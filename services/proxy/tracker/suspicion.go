@@ -67,7 +67,7 @@ func (t *Tracker) suspect(c *class, a Answer) suspicion {
 // since reports whether s was opened, with the value in use, after the class
 // lost a session: the upstream cannot mean that it does not know it.
 func (t *Tracker) since(c *class, s Session) bool {
-	return !c.lost.IsZero() && s.Generation == t.cred.Generation && !s.Opened.Before(c.lost)
+	return !c.lost.IsZero() && s.ID != c.lostSession && s.Generation == t.cred.Generation && !s.Opened.Before(c.lost)
 }
 
 func (t *Tracker) acceptedWithin(d time.Duration, now time.Time) bool {
@@ -104,7 +104,7 @@ func (t *Tracker) doubt(c *class, a Answer, why suspicion) {
 // lose takes the rejections of c for the loss of a session.
 func (t *Tracker) lose(c *class, accepted *Answer) {
 	t.lost += uint64(c.suspected) //nolint:gosec // a count
-	c.lost = c.last
+	c.lost, c.lostSession = c.last, c.answer.Session.ID
 	if accepted.Sent.After(c.lost) {
 		c.lost = accepted.Sent
 	}
