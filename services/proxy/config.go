@@ -88,11 +88,22 @@ type Timeouts struct {
 	Answer  config.Duration `yaml:"answer"`  // from the request to the answer's headers; 0: 10m
 }
 
-// Probe asks an idle upstream, so that a token that expires unused is noticed.
+// Probe is how, and when, the proxy itself asks the upstream about the token.
 type Probe struct {
-	IdleAfter config.Duration `yaml:"idle_after"` // at least 10m; 0: no probing, the rest is for `authwatch try`
-	Method    string          `yaml:"method"`     // of kind http; default GET
-	Path      string          `yaml:"path"`       // of kind http, below the upstream; default: the upstream itself
+	// IdleAfter asks an upstream that nobody uses, so that a token that dies unused
+	// is seen; Every asks one that is used, too. At least 10m; 0: not for that.
+	IdleAfter config.Duration   `yaml:"idle_after"`
+	Every     config.Duration   `yaml:"every"`
+	Headers   map[string]string `yaml:"headers"` // that real clients send and the upstream needs
+	Method    string            `yaml:"method"`  // of kind http; default GET
+	Path      string            `yaml:"path"`    // of kind http, below the upstream; default: the upstream itself
+	Expect    Expect            `yaml:"expect"`  // of kind http
+}
+
+// Expect is what the answer to a good token is like.
+type Expect struct {
+	Status []int  `yaml:"status"` // default: any that is an acceptance
+	JSON   string `yaml:"json"`   // a pointer (RFC 6901) to a value that is there
 }
 
 const defaultListen = "127.0.0.1:8080"

@@ -19,14 +19,17 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// probeIdle asks the upstream of a workload that nobody uses, so that a token
-// that dies unused is seen before the next client needs it.
-func (w *workload) probeIdle(ctx context.Context) {
-	if w.cfg.Probe == nil || w.cfg.Probe.IdleAfter <= 0 {
+// keepAsking asks the upstream of a workload that nobody uses, so that a token
+// that dies unused is seen before the next client needs it; and, if configured,
+// of one that is used, because not every route needs the token.
+func (w *workload) keepAsking(ctx context.Context) {
+	p := w.cfg.Probe
+	if p == nil || p.IdleAfter <= 0 && p.Every <= 0 {
 		return
 	}
-	w.used.CompareAndSwap(0, time.Now().UnixNano())
-	plan := probe.Schedule{IdleAfter: w.cfg.Probe.IdleAfter.Std()}
+	now := time.Now()
+	w.used.CompareAndSwap(0, now.UnixNano())
+	plan := probe.Schedule{IdleAfter: p.IdleAfter.Std(), Every: p.Every.Std(), Since: now}
 	value := w.source.Current().Generation
 	for {
 		if g := w.source.Current().Generation; g != value {
@@ -94,14 +97,19 @@ func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, token c
 	if err != nil {
 		return probe.Result{Err: err}
 	}
-	target := forward.NewTarget(base, "")
-	if w.kind() == KindMCP {
-		return probe.MCP(ctx, up, target.URL("", "", false), token)
-	}
 	var p Probe
 	if w.Probe != nil {
 		p = *w.Probe
 	}
 	path, query, has := strings.Cut(p.Path, "?")
-	return probe.HTTP(ctx, up, cmp.Or(p.Method, http.MethodGet), target.URL(path, query, has), token)
+	target := forward.NewTarget(base, "")
+	q := probe.Question{
+		Upstream: up, URL: target.URL(path, query, has), Token: token, Header: http.Header{},
+		MCP: w.kind() == KindMCP, Method: cmp.Or(p.Method, http.MethodGet),
+		Expect: probe.Expect{Status: p.Expect.Status, JSON: p.Expect.JSON},
+	}
+	for name, value := range p.Headers {
+		q.Header.Set(name, value)
+	}
+	return q.Ask(ctx)
 }

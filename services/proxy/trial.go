@@ -77,6 +77,8 @@ func trialOf(a probe.Result) Trial {
 		t.Detail = "the token is valid but lacks scope"
 	case isGateway(a.Status):
 		t.Unreachable, t.Detail = true, fmt.Sprintf("a gateway answered %d instead of the upstream", a.Status)
+	case a.Instead != "":
+		t.Detail = a.Instead + " says nothing about the token"
 	default:
 		t.Detail = fmt.Sprintf("status %d says nothing about the token", a.Status)
 	}

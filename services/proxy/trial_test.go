@@ -20,7 +20,7 @@ func TestATrialSaysWhatTheUpstreamThinksOfTheToken(t *testing.T) {
 		reason, request string
 	}{
 		"accepted":             {kind: proxy.KindMCP, status: 200, want: "accepted", request: "POST server/discover"},
-		"rejected":             {kind: proxy.KindMCP, status: 401, challenge: `Bearer error="invalid_token", error_description="no ` + token + `"`, want: "rejected", reason: "invalid_token", request: "POST server/discover"},
+		"rejected":             {kind: proxy.KindMCP, status: 401, challenge: `Bearer error="invalid_token", error_description="no ` + token + `"`, want: "rejected", reason: "invalid_token", request: "POST initialize"},
 		"rejected, no reason":  {kind: proxy.KindHTTP, status: 401, want: "rejected", reason: "bare_401", request: "GET /base/me"},
 		"forbidden":            {kind: proxy.KindHTTP, status: 403, challenge: `Bearer error="insufficient_scope"`, want: "forbidden", reason: "insufficient_scope", request: "GET /base/me"},
 		"a gateway":            {kind: proxy.KindHTTP, status: 502, want: "unreachable", request: "GET /base/me"},

@@ -14,6 +14,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/proxy/probe"
 )
 
 // reserved names would hide the paths that are answered at the root of the
@@ -144,19 +145,36 @@ func (w *Workload) checkUpstream(p *problems, at string, c *Config) {
 	}
 }
 
+// ownHeaders of a question are not for the configuration.
+var ownHeaders = []string{"Authorization", "Cookie", "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Connection"}
+
+func notInHeaderName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+}
+
 func (w *Workload) checkProbe(p *problems, at string) {
 	if w.Probe == nil {
 		return
 	}
-	if d := w.Probe.IdleAfter.Std(); d != 0 && d < 10*time.Minute {
-		p.add(at+".idle_after", "%s is too often for somebody else's server; the minimum is 10m", d)
+	for key, d := range map[string]time.Duration{".idle_after": w.Probe.IdleAfter.Std(), ".every": w.Probe.Every.Std()} {
+		if d != 0 && d < probe.Soonest {
+			p.add(at+key, "%s is too often for somebody else's server; the minimum is 10m", d)
+		}
+	}
+	for name := range w.Probe.Headers {
+		if name == "" || strings.ContainsFunc(name, notInHeaderName) || slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
+			p.add(at+".headers", "%q cannot be set; the proxy sets Authorization, Host and User-Agent itself", name)
+		}
+	}
+	if e := w.Probe.Expect; e.JSON != "" && !strings.HasPrefix(e.JSON, "/") {
+		p.add(at+".expect.json", "%q is no JSON pointer; write it as \"/user/id\"", e.JSON)
 	}
 	if w.Probe.Path != "" && !strings.HasPrefix(w.Probe.Path, "/") {
 		p.add(at+".path", "%q does not start with /", w.Probe.Path)
 	}
 	oneOf(p, at+".method", w.Probe.Method, http.MethodGet, http.MethodPost)
-	if w.kind() == KindMCP && (w.Probe.Path != "" || w.Probe.Method != "") {
-		p.add(at, "method and path are for kind: http; an MCP server is asked server/discover or initialize")
+	if w.kind() == KindMCP && (w.Probe.Path != "" || w.Probe.Method != "" || len(w.Probe.Expect.Status) > 0 || w.Probe.Expect.JSON != "") {
+		p.add(at, "method, path and expect are for kind: http; an MCP server is asked server/discover or initialize")
 	}
 }
 

@@ -87,7 +87,7 @@ func (w *workload) start(ctx context.Context) (run func()) {
 		defer end()
 		var wg sync.WaitGroup
 		wg.Go(func() { w.observer.run(ctx) })
-		wg.Go(func() { w.probeIdle(ctx) })
+		wg.Go(func() { w.keepAsking(ctx) })
 		wg.Wait()
 	}
 }

@@ -3,10 +3,9 @@ package probe
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
-	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
 // The newest revision of MCP, which has no sessions, and the newest that has.
@@ -24,20 +23,28 @@ const (
 		`"protocolVersion":"` + stateful + `","capabilities":{},"clientInfo":{"name":"authwatch","version":"1"}}}`
 )
 
-// MCP asks an MCP server. It sends server/discover, which every server of the
-// newest revision knows. If the answer does not decide, it sends initialize and
-// ends the session at once. If the server takes neither, it opens the event
-// stream of the oldest revision (MCP 2026-07-28, backward compatibility).
-func MCP(ctx context.Context, up Upstream, u *url.URL, token config.Secret) Result {
-	p := asker{up: up, url: u, token: token}
-	a := p.call(ctx, "server/discover", discover, http.Header{
+// mcp asks an MCP server: server/discover, which every server of the newest
+// revision knows; unless that is accepted, initialize, and ends the session at
+// once; if that is no way to talk to it either, it opens the event stream of the
+// oldest revision (MCP 2026-07-28, backward compatibility).
+//
+// A server with sessions may refuse server/discover because it comes without
+// one. So initialize, which never has one, is asked before that is believed.
+func (q Question) mcp(ctx context.Context) Result {
+	discovered := q.call(ctx, "server/discover", discover, http.Header{
 		"Mcp-Protocol-Version": {stateless}, "Mcp-Method": {"server/discover"},
 	})
-	if a.decided() {
-		return a
+	refused := discovered.Verdict.Kind == verdict.Rejected
+	if discovered.decided() && !refused {
+		return discovered
 	}
-	a = p.call(ctx, "initialize", initialize, http.Header{})
-	if a.decided() || ctx.Err() != nil {
+	a := q.call(ctx, "initialize", initialize, http.Header{})
+	switch {
+	case a.Verdict.Kind != verdict.Nothing:
+		return a
+	case refused:
+		return discovered
+	case a.decided() || ctx.Err() != nil:
 		return a
 	}
 	switch a.Status {
@@ -45,28 +52,28 @@ func MCP(ctx context.Context, up Upstream, u *url.URL, token config.Secret) Resu
 	default:
 		return a
 	}
-	stream, _ := p.send(ctx, http.MethodGet, "", "", http.Header{"Accept": {"text/event-stream"}})
+	stream, _ := q.send(ctx, http.MethodGet, "", "", http.Header{"Accept": {"text/event-stream"}})
 	if stream.decided() && stream.Err == nil {
 		return stream
 	}
 	return a
 }
 
-func (p *asker) call(ctx context.Context, rpc, body string, header http.Header) Result {
+func (q Question) call(ctx context.Context, rpc, body string, header http.Header) Result {
 	header["Content-Type"] = []string{"application/json"}
 	header["Accept"] = []string{"application/json, text/event-stream"}
-	a, session := p.send(ctx, http.MethodPost, rpc, body, header)
+	a, session := q.send(ctx, http.MethodPost, rpc, body, header)
 	if session != "" {
-		p.end(ctx, session)
+		q.end(ctx, session)
 	}
 	return a
 }
 
-// end closes the session, also after ctx has ended.
-func (p *asker) end(ctx context.Context, session string) {
+// end closes a session that nobody will use, also when ctx is over.
+func (q Question) end(ctx context.Context, session string) {
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	p.send(own, http.MethodDelete, "", "", http.Header{
+	q.send(own, http.MethodDelete, "", "", http.Header{
 		"Mcp-Session-Id": {session}, "Mcp-Protocol-Version": {stateful},
 	})
 }

@@ -15,13 +15,31 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// timeout bounds one request, from its first byte to the answer's headers.
-const timeout = 15 * time.Second
+const (
+	// timeout bounds one request, from its first byte to the end of what is read of
+	// the answer.
+	timeout = 15 * time.Second
+	// maxBody bounds what is read of an answer's body.
+	maxBody = 64 << 10
+)
 
 // Upstream sends one request. It follows no redirects: they would take the token
 // to another server.
 type Upstream interface {
 	RoundTrip(r *http.Request) (*http.Response, error)
+}
+
+// Question is how an upstream is asked about a token.
+type Question struct {
+	Upstream Upstream
+	URL      *url.URL
+	Token    config.Secret
+	Header   http.Header // sent with each request
+	// MCP asks in the ways of MCP; otherwise one request of Method is sent, without
+	// a body, whose answer has to be as Expect says.
+	MCP    bool
+	Method string
+	Expect Expect
 }
 
 // Result is what the upstream said.
@@ -32,6 +50,9 @@ type Result struct {
 	Status  int    // 0 without an answer
 	Verdict verdict.Verdict
 	Err     error // why there is none
+	// Instead says, of an answer that would be an acceptance by its status, what it
+	// is.
+	Instead string
 }
 
 // Request is what was asked, for people: "POST server/discover".
@@ -48,40 +69,36 @@ func (a *Result) decided() bool {
 		a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests
 }
 
-// asker is one token at one upstream.
-type asker struct {
-	up    Upstream
-	url   *url.URL
-	token config.Secret
-}
-
-// HTTP sends one request without a body.
-func HTTP(ctx context.Context, up Upstream, method string, u *url.URL, token config.Secret) Result {
-	p := asker{up: up, url: u, token: token}
-	a, _ := p.send(ctx, method, "", "", nil)
+// Ask asks.
+func (q Question) Ask(ctx context.Context) Result {
+	if q.MCP {
+		return q.mcp(ctx)
+	}
+	a, _ := q.send(ctx, q.Method, "", "", nil)
 	return a
 }
 
 // send makes one request and returns with the answer the session that it opened,
-// if it did. Of the body nothing is read: an event stream has no end.
-func (p *asker) send(ctx context.Context, method, rpc, body string, header http.Header) (Result, string) {
-	a := Result{Method: method, Path: p.url.Path, RPC: rpc}
+// if it did.
+func (q Question) send(ctx context.Context, method, rpc, body string, header http.Header) (Result, string) {
+	a := Result{Method: method, Path: q.URL.Path, RPC: rpc}
 	own, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var content io.Reader
 	if body != "" {
 		content = strings.NewReader(body)
 	}
-	r, err := http.NewRequestWithContext(own, method, p.url.Scheme+"://"+p.url.Host, content)
+	r, err := http.NewRequestWithContext(own, method, q.URL.Scheme+"://"+q.URL.Host, content)
 	if err != nil {
-		a.Err = fmt.Errorf("cannot ask %s: its address is wrong", p.url.Host) // err would show it
+		a.Err = fmt.Errorf("cannot ask %s: its address is wrong", q.URL.Host) // err quotes it
 		return a, ""
 	}
-	r.URL = p.url // as it is: parsed again, a path might change
+	r.URL = q.URL // as it is: parsed again, a path might change
+	maps.Copy(r.Header, q.Header)
 	maps.Copy(r.Header, header)
 	r.Header.Set("User-Agent", "authwatch")
-	r.Header.Set("Authorization", "Bearer "+p.token.Reveal())
-	resp, err := p.up.RoundTrip(r)
+	r.Header.Set("Authorization", "Bearer "+q.Token.Reveal())
+	resp, err := q.Upstream.RoundTrip(r)
 	if err != nil {
 		a.Err = err
 		return a, ""
@@ -90,7 +107,8 @@ func (p *asker) send(ctx context.Context, method, rpc, body string, header http.
 	a.Status = resp.StatusCode
 	a.Verdict = verdict.Judge(verdict.Response{
 		Method: method, Status: resp.StatusCode,
-		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), redact.New(p.token)),
+		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), redact.New(q.Token)),
 	})
+	q.Expect.check(&a, resp)
 	return a, resp.Header.Get("Mcp-Session-Id")
 }

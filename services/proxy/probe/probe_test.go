@@ -65,7 +65,7 @@ func (u *upstream) requests() []string {
 
 func (u *upstream) ask(t *testing.T, token config.Secret) Result {
 	t.Helper()
-	return MCP(t.Context(), u.pool, u.url, token)
+	return Question{Upstream: u.pool, URL: u.url, Token: token, MCP: true}.Ask(t.Context())
 }
 
 func server() *mcp.Server { return mcp.NewServer(&mcp.Implementation{Name: "x", Version: "1"}, nil) }
@@ -99,7 +99,7 @@ func TestOfficialServersOfEachEraAreAskedWithoutATraceLeft(t *testing.T) {
 			dead := u.ask(t, "canary-revoked")
 			require.Equal(t, verdict.Rejected, dead.Verdict.Kind)
 			require.Equal(t, http.StatusUnauthorized, dead.Status)
-			require.Equal(t, "POST server/discover", dead.Request())
+			require.Equal(t, "POST initialize", dead.Request())
 
 			narrow := u.ask(t, "canary-narrow")
 			require.Equal(t, http.StatusForbidden, narrow.Status)
@@ -141,7 +141,7 @@ func TestAServerOfTheOldestRevisionIsAskedForItsEventStream(t *testing.T) {
 func TestOnlyWhatSaysNothingIsAskedAgainInAnotherWay(t *testing.T) {
 	t.Parallel()
 	for status, requests := range map[int]int{
-		200: 1, 401: 1, 429: 1, 500: 1, 503: 1,
+		200: 1, 401: 2, 429: 1, 500: 1, 503: 1,
 		302: 2, 403: 2, 415: 2,
 		400: 3, 404: 3, 405: 3,
 	} {
@@ -167,7 +167,7 @@ func TestATokenThatTheUpstreamRepeatsIsNotInTheAnswer(t *testing.T) {
 	t.Cleanup(s.Close)
 	u, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	a := HTTP(t.Context(), http.DefaultTransport, "GET", u, "canary-good")
+	a := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", Method: "GET"}.Ask(t.Context())
 	require.Equal(t, "Bearer <redacted>", a.Verdict.Challenge.Event().ErrorDescription)
 	require.NotContains(t, fmt.Sprintf("%+v %+v", a, *a.Verdict.Challenge), "canary")
 }
@@ -185,7 +185,7 @@ func TestAnHTTPServiceIsSentTheConfiguredRequest(t *testing.T) {
 	t.Cleanup(s.Close)
 	u, err := url.Parse(s.URL + "/a%2Fb//c?x=")
 	require.NoError(t, err)
-	a := HTTP(t.Context(), http.DefaultTransport, "POST", u, "canary-good")
+	a := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", Method: "POST"}.Ask(t.Context())
 	require.Equal(t, verdict.Accepted, a.Verdict.Kind)
 	require.Equal(t, "/a%2Fb//c?x=", got.RequestURI)
 	require.Equal(t, "Bearer canary-good", got.Header.Get("Authorization"))
@@ -201,11 +201,11 @@ func TestAnUpstreamThatDoesNotAnswerIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	down := errors.New("connection refused")
 	u := &url.URL{Scheme: "https", Host: "x.example", Path: "/mcp"}
-	a := MCP(t.Context(), broken{down}, u, "canary-good")
+	a := Question{Upstream: broken{down}, URL: u, Token: "canary-good", MCP: true}.Ask(t.Context())
 	require.ErrorIs(t, a.Err, down)
 	require.Zero(t, a.Status)
 	require.Equal(t, "POST server/discover", a.Request())
 
-	bad := HTTP(t.Context(), broken{down}, "GET", &url.URL{Scheme: "http", Host: "bad host canary"}, "canary-good")
+	bad := Question{Upstream: broken{down}, URL: &url.URL{Scheme: "http", Host: "bad host canary"}, Token: "canary-good", Method: "GET"}.Ask(t.Context())
 	require.Error(t, bad.Err)
 }

@@ -36,10 +36,26 @@ func TestARejectedCredentialIsAskedAboutLessAndLess(t *testing.T) {
 	require.Equal(t, 30*time.Minute, s.Next(noon).Sub(now))
 }
 
+func TestAWorkloadThatIsUsedIsAskedAtTheConfiguredPaceToo(t *testing.T) {
+	t.Parallel()
+	s := Schedule{Every: 15 * time.Minute, Since: noon}
+	require.Equal(t, noon.Add(15*time.Minute), s.Next(noon.Add(14*time.Minute)), "use does not put it off")
+	s.Asked(noon.Add(15*time.Minute), false)
+	require.Equal(t, noon.Add(30*time.Minute), s.Next(noon.Add(29*time.Minute)))
+	s.Asked(noon.Add(30*time.Minute), true)
+	require.Equal(t, noon.Add(60*time.Minute), s.Next(noon), "a dead one less often")
+
+	s = Schedule{Every: time.Hour, IdleAfter: 20 * time.Minute, Since: noon}
+	require.Equal(t, noon.Add(30*time.Minute), s.Next(noon.Add(10*time.Minute)), "whichever comes first")
+	require.Equal(t, noon.Add(time.Hour), s.Next(noon.Add(50*time.Minute)))
+	s.Asked(noon.Add(time.Hour), false)
+	require.Equal(t, noon.Add(80*time.Minute), s.Next(noon.Add(50*time.Minute)))
+}
+
 func TestAnyTwoQuestionsAreTenMinutesApart(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := Schedule{IdleAfter: time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "idle_after"))}
+		s := Schedule{IdleAfter: time.Duration(rapid.Int64Range(1, int64(24*time.Hour)).Draw(t, "idle_after"))}
 		used := noon
 		asked := time.Time{}
 		for range 30 {
