@@ -22,8 +22,8 @@ type Entry struct {
 
 // Bucket is a key-value bucket, as other NATS clients know it (JetStream ADR-8).
 //
-// Get may be answered by a replica that is a little behind: there is no
-// read-your-writes. Create and Update decide.
+// A replica that is a little behind may answer Get, so it may miss the latest
+// write. A decision is made with Create or Update.
 type Bucket struct {
 	bus  *Bus
 	name string
@@ -56,7 +56,7 @@ func (k *Bucket) Get(ctx context.Context, key string) (Entry, error) {
 	return e, nil
 }
 
-// Put writes a key whatever it was.
+// Put writes a key, whatever its value was.
 func (k *Bucket) Put(ctx context.Context, key string, value []byte) (uint64, error) {
 	revision, err := k.write(ctx, key, value, nats.Header{})
 	if err != nil {
@@ -65,7 +65,7 @@ func (k *Bucket) Put(ctx context.Context, key string, value []byte) (uint64, err
 	return revision, nil
 }
 
-// Create writes a key that does not exist; else the error is ErrConflict.
+// Create writes a key that does not exist. If it exists, the error is ErrConflict.
 func (k *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
 	revision, err := k.write(ctx, key, value, expect(0))
 	if errors.Is(err, ErrConflict) {
@@ -80,8 +80,9 @@ func (k *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, 
 	return revision, nil
 }
 
-// Update writes a key whose revision is this one; else the error is ErrConflict.
-// After ErrUnavailable the value may be written or not: Get tells.
+// Update writes a key that still has this revision. If it has another one, the
+// error is ErrConflict. After ErrUnavailable the value may be written or not: Get
+// tells.
 func (k *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	next, err := k.write(ctx, key, value, expect(revision))
 	if err != nil {

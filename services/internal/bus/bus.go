@@ -19,8 +19,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Bus is a connection that is kept up for ever. Its methods may be called at any
-// time from any goroutine.
+// Bus is a connection that is restored for as long as the process runs. Its methods
+// may be called at any time from any goroutine.
 type Bus struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
@@ -38,8 +38,7 @@ type Bus struct {
 	done sync.WaitGroup
 }
 
-// Close ends the connection at once. Whatever is still under way fails with
-// ErrUnavailable.
+// Close ends the connection at once. Calls in progress fail with ErrUnavailable.
 func (b *Bus) Close() {
 	b.stop()
 	b.nc.Close()

@@ -33,10 +33,9 @@ type Options struct {
 	Metrics   prometheus.Registerer // nil: none
 }
 
-// Connect tries to connect for two seconds a server and goes on in the background
-// for ever: whether the broker answers is what Ready says. The error is about the
-// options alone. The bus outlives ctx, so that what drains after it can publish:
-// Close ends it.
+// Connect tries each server for two seconds and then goes on in the background:
+// Ready says whether the broker answers, the error is about the options alone. The
+// bus outlives ctx, because services publish while they drain: Close ends it.
 func Connect(ctx context.Context, o Options) (*Bus, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -66,8 +65,7 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 	return b, nil
 }
 
-// dialTimeout is how long Connect waits for each server at first; what follows is
-// tried in the background.
+// dialTimeout is how long Connect waits for each server at first.
 const dialTimeout = 2 * time.Second
 
 // options are those of a connection that never gives up and never buffers: with
@@ -138,8 +136,8 @@ func authentication(o Options) ([]nats.Option, error) {
 	})}, nil
 }
 
-// InboxPrefix is where a user receives replies. A prefix of its own keeps users
-// from reading one another's.
+// InboxPrefix is where a user receives replies. With a prefix of its own, no user
+// can read another's.
 func InboxPrefix(user string) string {
 	if user == "" {
 		return "_INBOX"

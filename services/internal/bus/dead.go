@@ -36,9 +36,9 @@ type letter struct {
 }
 
 // bury copies a message to DEAD, bytes and headers as they came, and terminates
-// it when the copy is stored. The original stays in its stream until its age
-// ends it, so a full DEAD loses nothing that cannot be found: it is said, and
-// the next messages are not held up.
+// it when the copy is stored. The original stays in its stream until it is
+// too old. So a full DEAD loses nothing: it is logged, and the next messages are
+// not held up.
 func (b *Bus) bury(ctx context.Context, l letter, terminate func(reason string) error) error {
 	reason := events.CleanText(l.why.Error(), maxReason)
 	log := b.log.With("service", l.service, "stream", l.stream, "subject", l.subject,
@@ -49,7 +49,7 @@ func (b *Bus) bury(ctx context.Context, l letter, terminate func(reason string) 
 		log.Error("message goes to the dead letters")
 		b.metrics.dead.WithLabelValues(l.service, "stored").Inc()
 	case errors.Is(err, ErrFull):
-		log.Error("message is given up on and DEAD is full: it stays in its stream alone", "err", err)
+		log.Error("DEAD is full: the message stays in its own stream alone", "err", err)
 		b.metrics.dead.WithLabelValues(l.service, "full").Inc()
 	default:
 		if ctx.Err() == nil {

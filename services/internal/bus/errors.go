@@ -11,12 +11,12 @@ import (
 )
 
 var (
-	// ErrUnavailable: not acknowledged; whether it was stored nobody knows. Try
-	// again with the same event.
+	// ErrUnavailable: not acknowledged; the event may be stored or not. Try again
+	// with the same event.
 	ErrUnavailable = errors.New("bus is unavailable")
 	// ErrFull: the stream is at its limit. It is an ErrUnavailable too.
 	ErrFull error = unavailable("stream is full")
-	// ErrNobodyServes: no process serves the subject of a request, so nobody
+	// ErrNobodyServes: no process serves the subject of a request, so nobody has
 	// received it. It is an ErrUnavailable too.
 	ErrNobodyServes error = unavailable("nobody serves it")
 	// ErrRefused: denied, or too large. Trying again does not help; the text
@@ -26,7 +26,7 @@ var (
 	ErrConflict = errors.New("somebody else wrote first")
 	// ErrNotFound: no such message, key, stream, bucket or consumer.
 	ErrNotFound = errors.New("not found")
-	// ErrMalformed: the message is no event.
+	// ErrMalformed: the message is not an event.
 	ErrMalformed = errors.New("not an event")
 )
 
@@ -36,7 +36,7 @@ type unavailable string
 func (u unavailable) Error() string      { return string(u) }
 func (unavailable) Is(target error) bool { return target == ErrUnavailable }
 
-// Terminal marks an error of a handler that no retry can help: the message goes
+// Terminal marks an error of a handler that a retry cannot help: the message goes
 // to the DEAD stream.
 func Terminal(err error) error { return terminalError{err} }
 

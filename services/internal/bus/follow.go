@@ -7,7 +7,7 @@ import (
 
 // Each passes everything that is stored now to fn, in the order of the stream,
 // and returns. lastPerSubject leaves out all but the newest message of each
-// subject, and then from counts for nothing. What is no event is passed over.
+// subject, and then from counts for nothing. What is not an event is passed over.
 //
 // An error means that not everything was passed on; start over.
 func (b *Bus) Each(ctx context.Context, stream, filter string, from uint64, lastPerSubject bool, fn func(Message) error) error {

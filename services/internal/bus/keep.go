@@ -14,7 +14,7 @@ func backoff() clock.Backoff {
 }
 
 // keep runs fn again and again until ctx ends (nil) or the caller's own function
-// fails.
+// fails. The pause between two runs starts over after a run that lasted.
 func (b *Bus) keep(ctx context.Context, what string, fn func(context.Context) error) error {
 	for pause := backoff(); ; pause.Sleep(ctx) {
 		began := time.Now()
@@ -44,7 +44,7 @@ func withoutHandler(err error) error {
 	return err
 }
 
-// handlerError tells the error of the caller's function from those of the bus.
+// handlerError is an error of the caller's function, not of the bus.
 type handlerError struct{ error }
 
 func (e handlerError) Unwrap() error { return e.error }

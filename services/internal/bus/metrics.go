@@ -40,7 +40,7 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 			"Deliveries to a durable consumer, by outcome: done, retried, dead, unconfirmed.", "durable", "outcome"),
 		dead: counter("authwatch_bus_dead_letters_total",
 			"Messages given up on, by outcome: stored, or lost to a full DEAD stream and kept in their own alone.", "service", "outcome"),
-		skipped:     counter("authwatch_bus_skipped_total", "Stored messages that are no events, passed over in reading.", "stream"),
+		skipped:     counter("authwatch_bus_skipped_total", "Stored messages that are not events, passed over in reading.", "stream"),
 		consuming:   gauge("authwatch_bus_consuming", "1 while the durable consumer is there and is asked for messages.", "stream", "durable"),
 		pending:     gauge("authwatch_bus_consumer_pending", "Messages not delivered yet.", "stream", "durable"),
 		unconfirmed: gauge("authwatch_bus_consumer_ack_pending", "Messages delivered and not acknowledged.", "stream", "durable"),
@@ -52,8 +52,8 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 	return m
 }
 
-// begin shows what counts the work of a consumer from zero on: Prometheus sees no
-// increase in a counter that appears with its first event.
+// begin shows the counters of a consumer at zero: Prometheus sees no increase in a
+// counter that appears with its first event.
 func (m *metrics) begin(stream, durable, service string) {
 	m.consuming.WithLabelValues(stream, durable)
 	for _, outcome := range []string{"done", "retried", "dead", "unconfirmed"} {

@@ -11,9 +11,8 @@ import (
 // Provision makes the streams, buckets and durables that the services need, and
 // brings existing ones up to date; 0 replicas mean 1. It may be called again at
 // any time. What a newer version provisioned is left as it is. The error names
-// what cannot be changed in place. Of copies on several servers a majority is
-// there and settled when it returns: one that is down keeps nobody from
-// provisioning again.
+// what cannot be changed in place. On several servers it returns when a majority of
+// the replicas is complete, so one server may be down.
 //
 // The user needs $JS.API.>. A bus that has provisioned once also puts back a
 // durable that was deleted under its consumer.

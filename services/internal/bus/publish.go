@@ -38,8 +38,8 @@ func (b *Bus) Publish(ctx context.Context, e event.Event) error {
 // event's subject must match the filter.
 //
 // After ErrUnavailable the event may be stored or not: the caller reads Last
-// again and looks whose it is. A second Write of the same event with the same
-// last is no answer: it conflicts with its own first copy.
+// again and looks whose it is. To write the same event again with the same last
+// does not help: it conflicts with its own first copy.
 func (b *Bus) Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error) {
 	msg, err := encode(e)
 	if err != nil {

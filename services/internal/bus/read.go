@@ -14,8 +14,8 @@ func (b *Bus) Last(ctx context.Context, stream, filter string) (Message, error) 
 }
 
 // Next returns the first event on a filter at or after a sequence. What is not
-// an event is passed over. The caller knows a message there: a replica that has
-// nothing, not even that, is behind, and the error is ErrUnavailable.
+// an event is passed over. The caller knows a message there: a replica that does
+// not have it is behind, and the error is ErrUnavailable.
 func (b *Bus) Next(ctx context.Context, stream, filter string, from uint64, known Message) (Message, error) {
 	for {
 		m, err := b.get(ctx, stream, get{Next: filter, Sequence: max(from, 1)})

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// A server calls itself healthy for many seconds after its cluster lost its
-// quorum. What counts is a write that was acknowledged.
+// A server calls itself healthy for many seconds after its cluster has lost the
+// quorum. So the bus is ready while writes are acknowledged.
 const (
 	canaryInterval = 5 * time.Second
 	canaryRetry    = time.Second
 	canaryMaxAge   = 15 * time.Second
-	// serverPatience is how long a server may take no writes before another one is
+	// serverPatience is how long a server may refuse writes before another one is
 	// tried. An election takes up to 8 s.
 	serverPatience = 10 * time.Second
 )
 
-// canary is a write to the bucket LEASES, again and again.
+// canary is a write to the bucket LEASES that is repeated.
 type canary struct {
 	name string
 	kick chan struct{}
@@ -74,7 +74,7 @@ func (b *Bus) Ready() error { return b.canary.state(time.Now()) }
 
 // Needs names subjects that this process is going to publish to ("auth.loaded.*").
 // After each connect the server is asked whether it may, and Ready says what is
-// denied: not the first event that matters.
+// denied, before an event is lost to it.
 func (b *Bus) Needs(subjects ...string) {
 	b.canary.mu.Lock()
 	b.canary.needs = append(b.canary.needs, subjects...)
@@ -93,7 +93,7 @@ func (b *Bus) checkNeeds(ctx context.Context) {
 	}
 	have, err := b.permissions(ctx)
 	if err != nil && !errors.Is(err, ErrUnavailable) {
-		b.log.Warn("cannot check the permissions of this user beforehand", "err", err)
+		b.log.Warn("cannot check the permissions of this user", "err", err)
 	}
 	var denied error
 	for _, subject := range needs {
@@ -140,8 +140,8 @@ func (b *Bus) beat(ctx context.Context) {
 	}
 }
 
-// moveOn leaves a server that is up and takes no writes for another one, if there
-// is one: it may be cut off from its cluster, and then it never says so.
+// moveOn leaves a server that is up and takes no writes, if there is another one.
+// It may be cut off from its cluster, and a server does not say so.
 func (b *Bus) moveOn(err error) bool {
 	if !b.nc.IsConnected() || len(b.nc.Servers()) < 2 || !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrFull) {
 		return false

@@ -13,8 +13,8 @@ import (
 const replicasInterval = 200 * time.Millisecond
 
 // replicated waits, for as long as one attempt may take, until a majority of the
-// copies of every stream and durable is complete and their members are settled:
-// from then on the loss of one server loses nothing and stops nothing.
+// replicas of every stream and durable is complete and their members no longer
+// change. From then on the loss of one server loses nothing and stops nothing.
 func (b *Bus) replicated(ctx context.Context, replicas int) error {
 	if replicas == 1 {
 		return nil
@@ -75,9 +75,9 @@ func (b *Bus) awaitReplicas(ctx context.Context, replicas int, subject string, i
 	}
 }
 
-// reconfiguration says what servers that change the members of a group wait for,
-// or nothing. Until they are done, the loss of one may leave the group without a
-// majority for as long as that one is away, however complete the others' copies are.
+// reconfiguration says what a change of the group's members waits for; empty if
+// there is none. Until it is done, the loss of one server may leave the group
+// without a majority for as long as that server is away.
 func reconfiguration(c *jetstream.ClusterInfo) string {
 	switch {
 	case c == nil || c.Desired == nil:
@@ -88,7 +88,7 @@ func reconfiguration(c *jetstream.ClusterInfo) string {
 	return ", and its members still change: " + c.Desired.Status.Description
 }
 
-// complete counts the copies that have everything.
+// complete counts the replicas that have everything.
 func complete(c *jetstream.ClusterInfo) int {
 	if c == nil || c.Leader == "" {
 		return 0

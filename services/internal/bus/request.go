@@ -14,9 +14,9 @@ var (
 	errDenied       = errors.New("no permission")
 )
 
-// openRequests are the requests under way. The server answers a denied publish with an
-// error that belongs to no request, so the request would wait for its timeout:
-// here it is found by its subject and fails with the true reason.
+// openRequests are the requests under way. The server reports a denied publish as an
+// error of the connection, and the request would wait for its timeout: here it is
+// found by its subject and fails with that reason.
 type openRequests struct {
 	mu    sync.Mutex
 	open  map[*openRequest]struct{}

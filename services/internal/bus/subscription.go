@@ -12,9 +12,8 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// Ephemeral consumers live in one server's memory and end by themselves when
-// nobody pulls from them: deleting them would need a permission that also
-// deletes durables.
+// Ephemeral consumers live in the memory of one server and end when nobody pulls
+// from them. To delete them would need a permission that also deletes durables.
 const (
 	ephemeralIdle      = 30 * time.Second
 	ephemeralHeartbeat = 3 * time.Second
