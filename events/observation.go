@@ -120,6 +120,11 @@ type Acceptance struct {
 type Response struct {
 	Status    int        `json:"status,omitempty"`
 	Challenge *Challenge `json:"challenge,omitempty"`
+	// Rule is the reason that a rule of the workload or its provider gives, where
+	// one decided and not HTTP. Address is where a person can let the credential in
+	// ([TypeForbidden]), without query.
+	Rule    string `json:"rule,omitempty"`
+	Address string `json:"address,omitempty"`
 }
 
 // Challenge is the WWW-Authenticate challenge that decided (RFC 9110 section

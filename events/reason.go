@@ -22,10 +22,7 @@ func (o Observation) Reason(typ string) string {
 		if o.refusedClass() {
 			return ReasonRefusedClass
 		}
-		if o.Response == nil {
-			return ReasonBare401
-		}
-		return o.Response.Challenge.Reason()
+		return o.Response.Reason()
 	case TypeMissing:
 		if problem := Code(o.Problem); problem != "" {
 			return problem
@@ -41,6 +38,17 @@ func (o Observation) Reason(typ string) string {
 // sent after the rejections began.
 func (o Observation) refusedClass() bool {
 	return o.AcceptedElsewhere != nil && o.FirstSeen != nil && !o.AcceptedElsewhere.At.Before(*o.FirstSeen)
+}
+
+// Reason is why the upstream rejected the credential, as far as r says. r may be nil.
+func (r *Response) Reason() string {
+	if r == nil {
+		return ReasonBare401
+	}
+	if rule := Code(r.Rule); rule != "" {
+		return rule
+	}
+	return r.Challenge.Reason()
 }
 
 // Reason is why the upstream rejected the credential, as far as c says. c is nil

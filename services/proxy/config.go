@@ -7,6 +7,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy/credential"
+	"github.com/authwatch/authwatch/services/proxy/rule"
 )
 
 // Config is the proxy section of the configuration.
@@ -76,6 +77,11 @@ type Workload struct {
 	// Settle is how long the rejections of a new credential are not believed at
 	// once: the upstream may not know it yet. Default 3s; 0s: not at all.
 	Settle *config.Duration `yaml:"settle"`
+
+	// Rules say which answers of this upstream are about the credential where HTTP
+	// does not say it; those of a Provider come after them.
+	Rules    []rule.Rule `yaml:"rules"`
+	Provider string      `yaml:"provider"`
 
 	CAFile   string   `yaml:"ca_file"` // instead of the system's roots
 	Timeouts Timeouts `yaml:"timeouts"`

@@ -27,6 +27,7 @@ type exchange struct {
 	discovery bool
 	start     time.Time
 	reason    string // of the verdict, for the access log
+	unread    *unread
 }
 
 // serve answers a request whose path below the mount point is rest. The caller
@@ -63,6 +64,7 @@ func (x *exchange) run() outcome {
 	if x.Status == http.StatusSwitchingProtocols {
 		return outUpgraded
 	}
+	x.bodyPassed(resp)
 	return outForwarded
 }
 
@@ -92,6 +94,9 @@ func (x *exchange) turnAway() (out outcome, refused bool) {
 		return outNoCredential, true
 	}
 	x.Authorization = x.snapshot.Authorization()
+	if w.rules.ReadsBodies() {
+		readable(x.Request.Header)
+	}
 	return out, false
 }
 
@@ -153,19 +158,31 @@ func (x *exchange) replaced(resp *http.Response) bool {
 	}
 	x.opened(resp)
 	v := x.verdict(resp)
-	w.metrics.verdicts[v.Kind].Inc()
-	x.reason = v.Reason
-	if v.Kind == verdict.Nothing || v.Kind == verdict.Accepted && w.observer.needless(x.snapshot.Generation, now) {
+	if x.readsBody(resp, v) {
 		return false
 	}
-	a := x.evidence(now, resp, v)
-	w.observer.answer(a)
-	if v.Kind != verdict.Rejected || !w.shielded {
+	a, news := x.observe(now, resp, v, false)
+	if !news || v.Kind != verdict.Rejected || !w.shielded {
 		return false
 	}
 	ruling, elsewhere := w.observer.rule(x.Request.Context(), a)
 	x.refuse(x.refusal(a, v, ruling, elsewhere))
 	return true
+}
+
+// observe reports a verdict that may change something, and returns it as it was
+// observed.
+func (x *exchange) observe(now time.Time, resp *http.Response, v verdict.Verdict, fromBody bool) (a tracker.Answer, news bool) {
+	w := x.w
+	w.metrics.verdicts[v.Kind].Inc()
+	x.reason = v.Reason
+	if v.Kind == verdict.Nothing || v.Kind == verdict.Accepted && w.observer.needless(x.snapshot.Generation, now) {
+		return a, false
+	}
+	a = x.evidence(now, resp, v)
+	a.FromBody = fromBody
+	w.observer.answer(a)
+	return a, true
 }
 
 // opened takes in that the answer opens an MCP session.
@@ -177,6 +194,11 @@ func (x *exchange) opened(resp *http.Response) {
 }
 
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
+	if !x.discovery && x.Request.Method != http.MethodOptions {
+		if v, ok := byRule(x.w.rules, x.Request.Method, resp); ok {
+			return v
+		}
+	}
 	a := verdict.Response{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
 	if resp.StatusCode >= 400 {
 		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())
@@ -191,7 +213,7 @@ func (x *exchange) evidence(now time.Time, resp *http.Response, v verdict.Verdic
 	a := tracker.Answer{
 		Generation: x.snapshot.Generation, Sent: x.start, At: now, Verdict: v.Kind, Scopes: v.Scopes,
 		Class:       tracker.Class{Method: r.Method, Path: events.CleanText(resp.Request.URL.Path, maxPath)},
-		Response:    events.Response{Status: resp.StatusCode, Challenge: v.Challenge.Event()},
+		Response:    v.Response(resp.StatusCode),
 		TraceParent: r.Header.Get("Traceparent"),
 		Strong:      v.Strong,
 		Later:       v.Kind == verdict.Rejected && verdict.Later(resp.Header),

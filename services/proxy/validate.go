@@ -15,6 +15,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/probe"
+	"github.com/authwatch/authwatch/services/proxy/rule"
 )
 
 // reserved names would hide the paths that are answered at the root of the
@@ -124,6 +125,19 @@ func (w *Workload) check(p *problems, at string, c *Config) {
 		p.add(at+".ca_file", "%v", err)
 	}
 	w.checkProbe(p, at+".probe")
+	w.checkRules(p, at)
+}
+
+func (w *Workload) checkRules(p *problems, at string) {
+	for _, rp := range rule.Validate(w.Rules) {
+		p.add(at+".rules"+rp.Path, "%s", rp.Text)
+	}
+	if text := rule.ValidateProvider(w.Provider); text != "" {
+		p.add(at+".provider", "%s", text)
+	}
+	if w.passthrough() && (w.Provider != "" || len(w.Rules) > 0) {
+		p.add(at, "rules and provider need a credential; passthrough has none")
+	}
 }
 
 func (w *Workload) checkUpstream(p *problems, at string, c *Config) {

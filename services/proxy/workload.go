@@ -12,6 +12,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
+	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 )
 
@@ -38,8 +39,11 @@ type workload struct {
 	metrics  workloadMetrics
 	failures *prometheus.CounterVec
 	log      *slog.Logger
+	rules    *rule.Set
 	started  time.Time
 	used     atomic.Int64 // unix nanoseconds of the last request
+
+	unreadable sync.Once // that bodies are, was logged
 }
 
 // newWorkload returns a workload with the credential of source, which is nil with
@@ -63,6 +67,7 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 		atRoot:  forward.NewTarget(base, ""),
 		metrics: s.metrics.of(cfg.Name),
 		log:     s.log.With("workload", cfg.Name),
+		rules:   rule.New(cfg.Rules, cfg.Provider),
 		started: time.Now(),
 	}
 	w.reach = &reachability{log: w.log, changed: s.leaseDue}

@@ -78,7 +78,7 @@ func parseStatus(text string) (span, bool) {
 }
 
 // matches reports whether all conditions but the content hold.
-func (c *compiled) matches(a Answer) bool {
+func (c *compiled) matches(a Response) bool {
 	if len(c.status) > 0 && !slices.ContainsFunc(c.status, func(s span) bool { return a.Status >= s.from && a.Status <= s.to }) {
 		return false
 	}
@@ -96,7 +96,7 @@ func (c *compiled) matches(a Answer) bool {
 	return true
 }
 
-func (c *compiled) verdict(a Answer) Verdict {
+func (c *compiled) verdict(a Response) Verdict {
 	return Verdict{Kind: c.kind, Reason: c.reason, Address: addressIn(a.Header, c.address)}
 }
 

@@ -18,7 +18,7 @@ const MaxBody = 64 << 10
 // Copy looks at a body while it passes, by the copy that is written to it. It
 // holds nothing up and takes nothing away.
 type Copy struct {
-	answer Answer
+	answer Response
 	rules  []*compiled
 	events bool // the body is an event stream
 
@@ -32,7 +32,7 @@ type Copy struct {
 //
 // Event streams are read where they are the answer to a POST, and never where
 // they are compressed.
-func (s *Set) Watch(a Answer, length int64) *Copy {
+func (s *Set) Watch(a Response, length int64) *Copy {
 	if !s.ReadsBodies() || length > MaxBody || length == 0 || a.Method == http.MethodHead || a.Status == http.StatusSwitchingProtocols {
 		return nil
 	}

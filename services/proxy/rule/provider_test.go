@@ -203,8 +203,8 @@ var answers = map[string][]said{
 	},
 }
 
-func (s *said) answer() Answer {
-	a := Answer{Method: http.MethodGet, Status: s.status, Header: http.Header{}}
+func (s *said) answer() Response {
+	a := Response{Method: http.MethodGet, Status: s.status, Header: http.Header{}}
 	if s.method != "" {
 		a.Method = s.method
 	}

@@ -38,8 +38,8 @@ type Rule struct {
 	Address string `yaml:"address"`
 }
 
-// Answer is what is known of an answer before its body.
-type Answer struct {
+// Response is what is known of one before its body.
+type Response struct {
 	Method string // of the request
 	Status int
 	Header http.Header
@@ -59,7 +59,7 @@ type Set struct {
 
 // Head returns the verdict of the first rule on status and headers alone that
 // holds. These come before all rules that need the body.
-func (s *Set) Head(a Answer) (Verdict, bool) {
+func (s *Set) Head(a Response) (Verdict, bool) {
 	if s == nil {
 		return Verdict{}, false
 	}
@@ -75,7 +75,7 @@ func (s *Set) Head(a Answer) (Verdict, bool) {
 func (s *Set) ReadsBodies() bool { return s != nil && len(s.body) > 0 }
 
 // candidates are the rules that only wait for the body of a.
-func (s *Set) candidates(a Answer) []*compiled {
+func (s *Set) candidates(a Response) []*compiled {
 	if s == nil {
 		return nil
 	}

@@ -71,15 +71,15 @@ func TestARuleHoldsWhenAllItsConditionsDo(t *testing.T) {
 		`{status: 3xx, location: ["*/login", "*/signin*"], verdict: rejected, reason: redirect}`,
 		`{status: 4xx, header: {X-Login: "*"}, verdict: nothing}`,
 	)
-	answer := func(status int, header ...string) Answer {
-		a := Answer{Method: "GET", Status: status, Header: http.Header{}}
+	answer := func(status int, header ...string) Response {
+		a := Response{Method: "GET", Status: status, Header: http.Header{}}
 		for i := 0; i < len(header); i += 2 {
 			a.Header.Add(header[i], header[i+1])
 		}
 		return a
 	}
 	for _, c := range []struct {
-		answer Answer
+		answer Response
 		want   string
 	}{
 		{answer(200, "X-Login", "FAILED", "Content-Type", "text/html"), "rejected login"},
@@ -192,8 +192,8 @@ func TestXMLIsReadByElement(t *testing.T) {
 func TestOnlyWholeAnswersOfErrorSizeAreRead(t *testing.T) {
 	t.Parallel()
 	s := set(t, `{json: {/ok: "false"}, verdict: rejected}`, `{tool_error: "*401*", verdict: rejected}`)
-	kind := func(k string) Answer {
-		return Answer{Method: "POST", Status: 200, Header: http.Header{"Content-Type": {k}}}
+	kind := func(k string) Response {
+		return Response{Method: "POST", Status: 200, Header: http.Header{"Content-Type": {k}}}
 	}
 	require.NotNil(t, s.Watch(kind("application/problem+json"), 100))
 	require.NotNil(t, s.Watch(kind(""), -1))
@@ -255,7 +255,7 @@ func TestCompressedAnswersAreReadFromTheCopy(t *testing.T) {
 		{"br", []byte(body), false, verdict.Nothing},
 		{"gzip, br", []byte(body), false, verdict.Nothing},
 	} {
-		a := Answer{Method: "GET", Status: 200, Header: http.Header{"Content-Encoding": {c.encoding}}}
+		a := Response{Method: "GET", Status: 200, Header: http.Header{"Content-Encoding": {c.encoding}}}
 		w := s.Watch(a, int64(len(c.body)))
 		require.NotNil(t, w)
 		require.Equal(t, c.readable, w.Readable(), c.encoding)
@@ -313,7 +313,7 @@ func TestAnAddressIsAURLWithoutItsQuery(t *testing.T) {
 		"https://":                                            "",
 		"https://x.example/%zz":                               "",
 	} {
-		v, ok := s.Head(Answer{Status: 403, Header: http.Header{"X-Go": {value}}})
+		v, ok := s.Head(Response{Status: 403, Header: http.Header{"X-Go": {value}}})
 		require.True(t, ok)
 		require.Equal(t, want, v.Address, value)
 	}

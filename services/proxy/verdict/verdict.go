@@ -36,6 +36,14 @@ type Verdict struct {
 	Reason    string     // of Rejected and Forbidden: see [events.Challenge.Reason]
 	Challenge *Challenge // that decided; nil where none did
 	Scopes    []string   // that are missing (Forbidden), where the upstream names them
+	// Rule is the reason that a rule gives, where one decided and not the table.
+	Rule    string
+	Address string // where a person can let the credential in (Forbidden)
+}
+
+// Response is the answer as events carry it.
+func (v *Verdict) Response(status int) events.Response {
+	return events.Response{Status: status, Challenge: v.Challenge.Event(), Rule: v.Rule, Address: events.CleanText(v.Address, 500)}
 }
 
 // Judge returns the verdict on a.
