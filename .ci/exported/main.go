@@ -1,11 +1,11 @@
 // Command exported finds identifiers that are exported for nobody: no other package
-// names them, tests aside. It is run at the root of the workspace and takes the
+// names them. Tests in a package of their own, which see a package from outside,
+// count; tests within it do not. It is run at the root of the workspace and takes the
 // patterns of packages; those named with -public are a contract and not looked at.
 //
 // Used are also: what satisfies an interface, fields with a tag and names in
 // templates, which are reached by reflection, the types in the signature of what is
-// used, and all constants of a group and all fields of a struct of which one is. The users of a package that
-// no binary links are tests.
+// used, all constants of a group and all fields of a struct of which one is.
 package main
 
 import (
@@ -48,8 +48,6 @@ type finder struct {
 	declared  map[string]types.Object
 	groups    map[string][]string // of constants and fields
 	used      map[string]bool
-	inTests   map[string]bool // the same by tests
-	helpers   map[string]bool // declared for tests
 	templates map[string]bool
 	ifaces    []*types.Interface
 }
@@ -57,7 +55,7 @@ type finder struct {
 func find(public, tags string, patterns []string) ([]string, error) {
 	f := finder{
 		fset: token.NewFileSet(), declared: map[string]types.Object{}, groups: map[string][]string{},
-		used: map[string]bool{}, inTests: map[string]bool{}, helpers: map[string]bool{}, templates: map[string]bool{},
+		used: map[string]bool{}, templates: map[string]bool{},
 	}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.LoadSyntax | packages.NeedModule | packages.NeedForTest,
@@ -69,17 +67,14 @@ func find(public, tags string, patterns []string) ([]string, error) {
 	if packages.PrintErrors(loaded) > 0 {
 		return nil, fmt.Errorf("packages do not compile")
 	}
-	seen, linked := map[*types.Package]bool{}, map[string]bool{}
+	seen := map[*types.Package]bool{}
 	for _, p := range loaded {
-		if p.Name == "main" && !strings.HasSuffix(p.PkgPath, ".test") {
-			link(p, linked)
-		}
 		f.uses(p)
 		f.interfaces(p.Types, seen)
 	}
 	for _, p := range loaded {
 		if p.ForTest == "" && p.Name != "main" && (public == "" || !strings.HasPrefix(p.PkgPath, public)) {
-			f.declare(p, !linked[p.PkgPath])
+			f.declare(p)
 		}
 		if p.Module != nil {
 			f.readTemplates(filepath.Dir(p.GoFiles[0]))
@@ -94,15 +89,11 @@ func (f *finder) at(o types.Object) string { return f.fset.Position(o.Pos()).Str
 // does not matter: the object is that of its declaration.
 func (f *finder) uses(p *packages.Package) {
 	own := strings.TrimSuffix(p.PkgPath, "_test")
-	for id, o := range p.TypesInfo.Uses {
+	for _, o := range p.TypesInfo.Uses {
 		if o.Pkg() == nil || o.Pkg().Path() == own && !strings.HasSuffix(p.PkgPath, "_test") {
 			continue
 		}
-		where := f.used
-		if strings.HasSuffix(f.fset.Position(id.Pos()).Filename, "_test.go") {
-			where = f.inTests
-		}
-		where[f.at(origin(o))] = true
+		f.used[f.at(origin(o))] = true
 	}
 	for _, tv := range p.TypesInfo.Types {
 		if i, ok := tv.Type.(*types.Interface); ok && i.NumMethods() > 0 {
@@ -138,20 +129,10 @@ func (f *finder) interfaces(p *types.Package, seen map[*types.Package]bool) {
 	}
 }
 
-func link(p *packages.Package, linked map[string]bool) {
-	if !linked[p.PkgPath] {
-		linked[p.PkgPath] = true
-		for _, q := range p.Imports {
-			link(q, linked)
-		}
-	}
-}
-
-func (f *finder) declare(p *packages.Package, helper bool) {
+func (f *finder) declare(p *packages.Package) {
 	add := func(o types.Object) {
 		if o.Exported() {
 			f.declared[f.at(o)] = o
-			f.helpers[f.at(o)] = helper
 		}
 	}
 	for _, name := range p.Types.Scope().Names() {
@@ -239,7 +220,7 @@ func (f *finder) readTemplates(dir string) {
 
 func (f *finder) unused() []string {
 	for at, o := range f.declared {
-		if f.helpers[at] && f.inTests[at] || f.templates[o.Name()] && !isPackageLevel(o) {
+		if f.templates[o.Name()] && !isPackageLevel(o) {
 			f.used[at] = true
 		}
 		if f.used[at] {
