@@ -107,8 +107,8 @@ func (w *Watch) pause(d time.Duration) bool {
 
 // follow moves the watches to where the files are now.
 func (w *Watch) follow() {
-	// A folder that appeared before the one above it was watched has told nobody:
-	// look again after each move.
+	// There was no event for a folder that appeared before the one above it was
+	// watched: look again after each move.
 	for range maxLinks {
 		wanted := map[string]os.FileInfo{}
 		for _, f := range w.files {

@@ -15,7 +15,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
-// permanentCodes are the OAuth errors that asking again does not mend (RFC 6749
+// permanentCodes are the OAuth errors that asking again does not fix (RFC 6749
 // section 5.2, RFC 8707 section 2).
 var permanentCodes = map[string]bool{
 	"invalid_grant":          true,
@@ -58,7 +58,7 @@ func classify(err error, now time.Time) *failure {
 // unanswered says why there was no answer, or none that could be read.
 func unanswered(err error) string {
 	if _, ok := errors.AsType[*url.Error](err); !ok && !errors.Is(err, context.DeadlineExceeded) {
-		return "its answer holds no token" // the error quotes the answer
+		return "its answer contains no token" // the error quotes the answer
 	}
 	return "it cannot be reached: " + events.CleanText(outbound.Detail(err), 100)
 }

@@ -86,7 +86,7 @@ func (d *Date) UnmarshalText(text []byte) error {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return fmt.Errorf(`%q is no date; write it as "2027-01-31" or "2027-01-31T12:00:00Z"`, s)
+		return fmt.Errorf(`%q is not a date; write it as "2027-01-31" or "2027-01-31T12:00:00Z"`, s)
 	}
 	d.Time = t
 	return nil

@@ -46,7 +46,7 @@ c:
 	}
 
 	_, err = config.Parse("x.yaml", []byte("a: {bearer_token_file: /x, expires: soon}"), &section)
-	require.ErrorContains(t, err, `x.yaml:1: a.expires: "soon" is no date; write it as "2027-01-31"`)
+	require.ErrorContains(t, err, `x.yaml:1: a.expires: "soon" is not a date; write it as "2027-01-31"`)
 }
 
 func TestAWrongCredentialSectionIsExplained(t *testing.T) {
@@ -60,15 +60,15 @@ func TestAWrongCredentialSectionIsExplained(t *testing.T) {
 		config     Config
 		path, text string
 	}{
-		"none":                {Config{}, "", "says not where the token is"},
-		"two":                 {Config{BearerTokenFile: "/x", BearerTokenEnv: "X"}, "bearer_token_env", "bearer_token_file is given already"},
+		"none":                {Config{}, "", "does not say where the token is"},
+		"two":                 {Config{BearerTokenFile: "/x", BearerTokenEnv: "X"}, "bearer_token_env", "bearer_token_file is already set"},
 		"a variable's value":  {Config{BearerTokenEnv: "$TOKEN"}, "bearer_token_env", "name of a variable"},
 		"no command":          {Config{Exec: &Exec{}}, "exec.command", "is empty"},
 		"an empty command":    {Config{Exec: &Exec{Command: []string{""}}}, "exec.command", "is empty"},
 		"negative timeout":    {Config{Exec: &Exec{Command: []string{"x"}, Timeout: -1}}, "exec.timeout", "negative"},
 		"negative refresh":    {Config{Exec: &Exec{Command: []string{"x"}, Refresh: -1}}, "exec.refresh", "negative"},
 		"no token_url":        {full(func(o *OAuth2) { o.TokenURL = "" }), "oauth2.token_url", "required"},
-		"no URL":              {full(func(o *OAuth2) { o.TokenURL = "login.example" }), "oauth2.token_url", "is no URL"},
+		"no URL":              {full(func(o *OAuth2) { o.TokenURL = "login.example" }), "oauth2.token_url", "is not a URL"},
 		"a password in it":    {full(func(o *OAuth2) { o.TokenURL = "https://a:b@x.example" }), "oauth2.token_url", "user name or password"},
 		"no client":           {full(func(o *OAuth2) { o.ClientID = "" }), "oauth2.client_id", "required"},
 		"nothing to ask with": {full(func(o *OAuth2) { o.ClientSecretFile = "" }), "oauth2.client_secret_file", "is required, or refresh_token_file"},

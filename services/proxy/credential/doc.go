@@ -1,4 +1,4 @@
-// Package credential holds the token of one workload: where it comes from, the
+// Package credential keeps a token up to date: where it comes from, the
 // value in use now, and when it was last replaced.
 //
 // Requests read a [Snapshot] from memory. Everything slow, reading files,

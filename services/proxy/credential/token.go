@@ -26,7 +26,7 @@ func Check(token string) (problem, detail string) {
 	case len(token) > maxToken:
 		return wrong(fmt.Sprintf("it is longer than %d bytes", maxToken))
 	case strings.Contains(token, "${") && strings.Contains(token, "}"):
-		return wrong("it holds a literal ${…}; the variable was never filled in")
+		return wrong("it contains a literal ${…}; the variable was never filled in")
 	case hasFold(token, "authorization:"):
 		return wrong("it is a whole header line; the bare token is enough")
 	case hasFold(token, scheme):
@@ -34,16 +34,16 @@ func Check(token string) (problem, detail string) {
 	case strings.ContainsAny(token, "\r\n"):
 		return wrong("it has more than one line")
 	case strings.ContainsAny(token, " \t"):
-		return wrong("it holds white space")
+		return wrong("it contains white space")
 	case len(token) > 1 && token[0] == token[len(token)-1] && strings.ContainsRune(`"'`, rune(token[0])):
 		return wrong("it is in quotation marks")
 	}
 	for i := range len(token) {
 		switch c := token[i]; {
 		case c < ' ' || c == 0x7f:
-			return wrong("it holds a control character")
+			return wrong("it contains a control character")
 		case c > 0x7f:
-			return wrong("it holds a character outside ASCII")
+			return wrong("it contains a character outside ASCII")
 		}
 	}
 	return "", ""

@@ -28,9 +28,9 @@ func (c *Config) Validate() []config.Problem {
 	var p []config.Problem
 	switch {
 	case len(set) == 0:
-		p = append(p, problem("", "says not where the token is: give bearer_token_file, bearer_token_env, exec or oauth2"))
+		p = append(p, problem("", "does not say where the token is: give bearer_token_file, bearer_token_env, exec or oauth2"))
 	case len(set) > 1:
-		p = append(p, problem(set[1], "a token has one source, and %s is given already", set[0]))
+		p = append(p, problem(set[1], "a token has one source, and %s is already set", set[0]))
 	}
 	if strings.ContainsAny(c.BearerTokenEnv, "=$ ") {
 		p = append(p, problem("bearer_token_env", "is the name of a variable, as GITHUB_TOKEN, without $ and value"))
@@ -66,9 +66,9 @@ func (o *OAuth2) validate() []config.Problem {
 	case o.TokenURL == "":
 		wrong("token_url", "is required")
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		wrong("token_url", `is no URL; write it as "https://login.example.com/token"`)
+		wrong("token_url", `is not a URL; write it as "https://login.example.com/token"`)
 	case u.User != nil:
-		wrong("token_url", "holds a user name or password; use client_id and client_secret_file")
+		wrong("token_url", "contains a user name or password; use client_id and client_secret_file")
 	}
 	if o.ClientID == "" {
 		wrong("client_id", "is required")

@@ -15,7 +15,7 @@ import (
 type Guard struct {
 	// Listen is the listener's address; its host may be asked for.
 	Listen string
-	// Hosts and Origins may be asked for besides. "*" allows any, "*.example.com"
+	// Hosts and Origins may be asked for too. "*" allows any, "*.example.com"
 	// any name below; an entry without a port allows every port.
 	Hosts   []string
 	Origins []string

@@ -143,8 +143,8 @@ func TestAChangedFileReplacesTheTokensAndABadOneDoesNot(t *testing.T) {
 	require.True(t, allowed(two))
 
 	for text, want := range map[string]string{
-		"":                             "holds no token",
-		"# nothing\n":                  "holds no token",
+		"":                             "contains no token",
+		"# nothing\n":                  "contains no token",
 		two + "\nshort\n":              "line 2: a client token has at least 16 characters",
 		"Bearer client-token-number-1": "line 1: one token a line, without spaces and without \"Bearer\"",
 		strings.Repeat("x", 1<<20+1):   "larger than 1048576 bytes",

@@ -104,7 +104,7 @@ func parseTokens(text []byte) (*tokenSet, error) {
 		set.hashes = append(set.hashes, sha256.Sum256(line))
 	}
 	if len(set.hashes) == 0 {
-		return nil, errors.New("holds no token")
+		return nil, errors.New("contains no token")
 	}
 	return set, nil
 }
