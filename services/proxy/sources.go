@@ -35,7 +35,7 @@ func (all sources) find(w Workload, log *slog.Logger) (*credential.Source, error
 			return s, nil
 		}
 	}
-	s, err := credential.New(w.Credential, credential.Options{Log: log})
+	s, err := credential.New(w.Credential, log)
 	if err == nil {
 		all[name] = append(all[name], s)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,7 +81,7 @@ func findWorkload(cfg *standalone.Config, name string) (*proxy.Workload, error) 
 }
 
 func readToken(ctx context.Context, c credential.Config) (*credential.Snapshot, error) {
-	source, err := credential.New(c, credential.Options{})
+	source, err := credential.New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func TestAWrongCredentialSectionIsExplained(t *testing.T) {
 			require.Len(t, problems, 1)
 			require.Equal(t, c.path, problems[0].Path)
 			require.Contains(t, problems[0].Text, c.text)
-			_, err := New(c.config, Options{})
+			_, err := New(c.config, slog.New(slog.DiscardHandler))
 			require.Error(t, err)
 		})
 	}

@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,7 +26,7 @@ func shell(script string) *Exec {
 func fromHelper(t *testing.T, e *Exec) (*Snapshot, *witness) {
 	t.Helper()
 	w := &witness{}
-	s, err := New(Config{Exec: e}, w.options())
+	s, err := New(Config{Exec: e}, w.logger())
 	require.NoError(t, err)
 	s.Subscribe(w)
 	return s.Reread(t.Context()), w
@@ -130,7 +131,7 @@ func TestOfTheComplaintsOfAHelperOnlyTheFirstLineIsToldWithoutItsLongWords(t *te
 		"password=hunter2hunter2hunter2, user=x":                              "<redacted>, user=x",
 		"ünïcödé 12345678901234567890":                                        "ünïcödé <redacted>",
 	} {
-		s := newSource(nil, kind{}, time.Time{}, Options{})
+		s := newSource(nil, kind{}, time.Time{}, slog.New(slog.DiscardHandler))
 		f := (&helper{}).failed(errors.New("x"), in)
 		require.Equal(t, "it failed: "+want, s.explain(f))
 	}

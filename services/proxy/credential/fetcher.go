@@ -3,7 +3,6 @@ package credential
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 )
 
@@ -49,7 +48,7 @@ type kind struct {
 	settle time.Duration
 }
 
-func newFetcher(c *Config, transport http.RoundTripper, log *slog.Logger) (fetcher, kind, error) {
+func newFetcher(c *Config, log *slog.Logger) (fetcher, kind, error) {
 	k := kind{name: c.Name()}
 	switch {
 	case c.BearerTokenFile != "":
@@ -61,7 +60,7 @@ func newFetcher(c *Config, transport http.RoundTripper, log *slog.Logger) (fetch
 		k.renews, k.every = true, c.Exec.refresh()
 		return &helper{command: c.Exec.Command, timeout: c.Exec.timeout()}, k, nil
 	}
-	e, err := newEndpoint(c.OAuth2, transport, log)
+	e, err := newEndpoint(c.OAuth2, log)
 	if err != nil {
 		return nil, kind{}, err
 	}

@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,7 +21,7 @@ import (
 func fromFile(t *testing.T, path string) (*Source, *witness) {
 	t.Helper()
 	w := &witness{}
-	s, err := New(Config{BearerTokenFile: path}, w.options())
+	s, err := New(Config{BearerTokenFile: path}, w.logger())
 	require.NoError(t, err)
 	s.Subscribe(w)
 	return s, w
@@ -269,13 +270,13 @@ func TestARereadNeverReturnsAValueThatWasReplacedBeforeIt(t *testing.T) {
 
 func TestAVariableIsReadAndItsAbsenceSaid(t *testing.T) {
 	t.Setenv("AUTHWATCH_TEST_TOKEN", "Bearer env-value\n")
-	s, err := New(Config{BearerTokenEnv: "AUTHWATCH_TEST_TOKEN"}, Options{})
+	s, err := New(Config{BearerTokenEnv: "AUTHWATCH_TEST_TOKEN"}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	got := s.Reread(t.Context())
 	require.Equal(t, "Bearer env-value", got.Authorization())
 	require.Equal(t, "env AUTHWATCH_TEST_TOKEN", got.Source)
 
-	s, err = New(Config{BearerTokenEnv: "AUTHWATCH_TEST_NONE"}, Options{})
+	s, err = New(Config{BearerTokenEnv: "AUTHWATCH_TEST_NONE"}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.Equal(t, events.ProblemNotFound, s.Reread(t.Context()).Problem)
 }

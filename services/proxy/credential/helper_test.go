@@ -20,8 +20,8 @@ type witness struct {
 	text     bytes.Buffer
 }
 
-func (w *witness) options() Options {
-	return Options{Log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+func (w *witness) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (w *witness) Changed(now *Snapshot) {

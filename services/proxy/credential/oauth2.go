@@ -35,17 +35,14 @@ type endpoint struct {
 	style   oauth2.AuthStyle // that worked; 0: none yet
 }
 
-func newEndpoint(c *OAuth2, transport http.RoundTripper, log *slog.Logger) (*endpoint, error) {
-	if transport == nil {
-		roots, err := outbound.Roots(c.CAFile)
-		if err != nil {
-			return nil, problem("oauth2.ca_file", "%v", err)
-		}
-		transport = outbound.Transport(roots)
+func newEndpoint(c *OAuth2, log *slog.Logger) (*endpoint, error) {
+	roots, err := outbound.Roots(c.CAFile)
+	if err != nil {
+		return nil, problem("oauth2.ca_file", "%v", err)
 	}
 	e := &endpoint{
 		config: *c, log: log,
-		client:  outbound.Client(transport, c.timeout()),
+		client:  outbound.Client(outbound.Transport(roots), c.timeout()),
 		secret:  secretFile{plain: c.ClientSecret, path: c.ClientSecretFile},
 		refresh: secretFile{plain: c.RefreshToken, path: c.RefreshTokenFile},
 	}

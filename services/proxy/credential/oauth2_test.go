@@ -84,7 +84,7 @@ func fromLogin(t *testing.T, l *login, change func(*OAuth2)) (*Source, *witness)
 		change(o)
 	}
 	w := &witness{}
-	s, err := New(Config{OAuth2: o}, w.options())
+	s, err := New(Config{OAuth2: o}, w.logger())
 	require.NoError(t, err)
 	s.Subscribe(w)
 	return s, w
@@ -350,18 +350,18 @@ func TestATokenEndpointWithItsOwnAuthorityIsTrustedOnlyWithIt(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 	c := &OAuth2{TokenURL: server.URL, ClientID: "me", ClientSecret: "canary", CAFile: ca}
-	s, err := New(Config{OAuth2: c}, Options{})
+	s, err := New(Config{OAuth2: c}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.True(t, s.Reread(t.Context()).Usable())
 
 	c.CAFile = ""
-	s, err = New(Config{OAuth2: c}, Options{})
+	s, err = New(Config{OAuth2: c}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	got := s.Reread(t.Context())
 	require.Equal(t, events.ProblemFailed, got.Problem)
 	require.Contains(t, got.Detail, "certificate")
 
 	c.CAFile = filepath.Join(t.TempDir(), "none")
-	_, err = New(Config{OAuth2: c}, Options{})
+	_, err = New(Config{OAuth2: c}, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "oauth2.ca_file")
 }

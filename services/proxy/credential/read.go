@@ -83,9 +83,9 @@ func (s *Source) succeed(r reading, now time.Time) {
 	s.current.Store(next)
 	switch {
 	case news:
-		s.options.Log.Info("credential loaded", "from", next.Source, "fingerprint", next.Fingerprint, "generation", next.Generation)
+		s.log.Info("credential loaded", "from", next.Source, "fingerprint", next.Fingerprint, "generation", next.Generation)
 	case recovered:
-		s.options.Log.Info("credential can be read again, its value is the same", "from", next.Source, "fingerprint", next.Fingerprint)
+		s.log.Info("credential can be read again, its value is the same", "from", next.Source, "fingerprint", next.Fingerprint)
 	}
 	if news || !prev.Usable() {
 		s.tellChange(next)
@@ -107,7 +107,7 @@ func (s *Source) fail(bad *failure, now time.Time) {
 	}
 	if prev.Usable() && !st.over(now) {
 		if !known {
-			s.options.Log.Warn("credential cannot be read; the one in use stays", "from", prev.Source,
+			s.log.Warn("credential cannot be read; the one in use stays", "from", prev.Source,
 				"fingerprint", prev.Fingerprint, "problem", bad.problem, "detail", bad.detail)
 			stale := *prev
 			stale.Stale = bad.detail
@@ -129,7 +129,7 @@ func (s *Source) drop(prev *Snapshot) {
 		return
 	}
 	s.current.Store(next)
-	s.options.Log.Warn("no usable credential", "from", next.Source, "problem", next.Problem, "detail", next.Detail)
+	s.log.Warn("no usable credential", "from", next.Source, "problem", next.Problem, "detail", next.Detail)
 	s.tellChange(next)
 }
 

@@ -8,7 +8,7 @@ import (
 // explain returns f's detail with what the other side said, bounded and without
 // secrets. They go before anything is cut off: half of one would not be found.
 func (s *Source) explain(f *failure) string {
-	said := events.CleanText(redact.LongWords(s.Redact(f.said)), 200)
+	said := events.CleanText(redact.LongWords(s.redact(f.said)), 200)
 	if said == "" {
 		return f.detail
 	}

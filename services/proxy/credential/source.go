@@ -1,11 +1,9 @@
 package credential
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"reflect"
 	"slices"
 	"sync"
@@ -14,13 +12,6 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/filewatch"
 )
-
-// Options are what a source needs besides its configuration.
-type Options struct {
-	Log *slog.Logger
-	// Transport reaches the token endpoint. Nil: one of its own.
-	Transport http.RoundTripper
-}
 
 // Subscriber is told what happens to a source, one call at a time and in order.
 // It must not block, nor call the source.
@@ -42,7 +33,7 @@ type Source struct {
 	config  Config
 	fetcher fetcher
 	kind    kind
-	options Options
+	log     *slog.Logger
 	manual  time.Time // when it expires, from the configuration
 	random  func() float64
 
@@ -59,23 +50,22 @@ type Source struct {
 // New returns a source that has not read anything yet: until [Source.Run] or
 // [Source.Reread] has, the current snapshot has neither token nor Problem. A wrong configuration
 // is the only error; the credential itself may be as bad as it likes.
-func New(c Config, o Options) (*Source, error) {
+func New(c Config, log *slog.Logger) (*Source, error) {
 	if problems := c.Validate(); len(problems) > 0 {
 		return nil, problems[0]
 	}
-	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	from, k, err := newFetcher(&c, o.Transport, o.Log)
+	from, k, err := newFetcher(&c, log)
 	if err != nil {
 		return nil, err
 	}
-	s := newSource(from, k, c.Expires.Time, o)
+	s := newSource(from, k, c.Expires.Time, log)
 	s.config = c
 	return s, nil
 }
 
-func newSource(from fetcher, k kind, manual time.Time, o Options) *Source {
+func newSource(from fetcher, k kind, manual time.Time, log *slog.Logger) *Source {
 	s := &Source{
-		fetcher: from, kind: k, options: o, manual: manual, random: rand.Float64,
+		fetcher: from, kind: k, log: log, manual: manual, random: rand.Float64,
 		loaded: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
 	s.reader.read = s.read
@@ -119,9 +109,9 @@ func (s *Source) Reread(ctx context.Context) *Snapshot {
 	return s.Current()
 }
 
-// Redact takes every value that this source has had lately out of text that
+// redact takes every value that this source has had lately out of text that
 // somebody else wrote.
-func (s *Source) Redact(text string) string {
+func (s *Source) redact(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.secrets.Text(text)
@@ -131,7 +121,7 @@ func (s *Source) Redact(text string) string {
 // was asked by then may still answer. It runs once.
 func (s *Source) Run(ctx context.Context) {
 	defer s.reader.close()
-	files := filewatch.Start(s.options.Log, 0, s.kind.files...)
+	files := filewatch.Start(s.log, 0, s.kind.files...)
 	defer files.Close()
 	s.reader.wait(ctx, true)
 	timer := time.NewTimer(0)
@@ -205,7 +195,7 @@ func (s *Source) announce(current *Snapshot, now time.Time) time.Time {
 	if refused {
 		st.refused = true
 	}
-	s.options.Log.Warn("credential will expire", "from", current.Source, "fingerprint", current.Fingerprint, "expires_at", current.ExpiresAt)
+	s.log.Warn("credential will expire", "from", current.Source, "fingerprint", current.Fingerprint, "expires_at", current.ExpiresAt)
 	for _, sub := range s.subscribers {
 		sub.Expiring(current, st.alarm.expires.Sub(now))
 	}

@@ -70,7 +70,7 @@ var (
 
 func scripted(w *witness, k kind, answers ...answer) (*Source, *script) {
 	o := &script{answers: answers}
-	s := newSource(o, k, time.Time{}, w.options())
+	s := newSource(o, k, time.Time{}, w.logger())
 	s.Subscribe(w)
 	s.random = func() float64 { return 1 }
 	return s, o
@@ -96,7 +96,7 @@ func TestATokenIsRenewedAtFourFifthsOfItsLife(t *testing.T) {
 
 func TestTheRenewalIsSpreadOverATenthOfTheTime(t *testing.T) {
 	t.Parallel()
-	s := newSource(&script{}, fetched, time.Time{}, (&witness{}).options())
+	s := newSource(&script{}, fetched, time.Time{}, (&witness{}).logger())
 	for range 1000 {
 		at := s.renewal(noon.Add(100*time.Minute), noon)
 		require.False(t, at.Before(noon.Add(72*time.Minute)))
@@ -345,7 +345,7 @@ func TestEachThresholdBeforeTheEndOfATokenIsAnnouncedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w witness
 		o := &script{answers: []answer{{token: "opaque-token"}}}
-		s := newSource(o, kind{name: "file /x"}, time.Now().Add(10*24*time.Hour), w.options())
+		s := newSource(o, kind{name: "file /x"}, time.Now().Add(10*24*time.Hour), w.logger())
 		s.Subscribe(&w)
 		run(t, s)
 		for range 11 * 24 {
@@ -386,7 +386,7 @@ func TestANewValueIsAnnouncedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w witness
 		o := &script{answers: []answer{{token: "value-a"}, {token: "value-b"}}}
-		s := newSource(o, kind{name: "file /x"}, time.Now().Add(2*time.Hour), w.options())
+		s := newSource(o, kind{name: "file /x"}, time.Now().Add(2*time.Hour), w.logger())
 		s.Subscribe(&w)
 		run(t, s)
 		clock.Sleep(t.Context(), 90*time.Minute)
@@ -408,6 +408,6 @@ func TestNoValueEverReachesALogOrADetail(t *testing.T) {
 		clock.Sleep(t.Context(), time.Hour)
 		require.Equal(t, "it failed: tried <redacted> and <redacted> but not <redacted>", s.Current().Detail)
 		require.NotContains(t, w.log(), "canary")
-		require.NotContains(t, s.Redact("x "+a+" y "+b), "canary")
+		require.NotContains(t, s.redact("x "+a+" y "+b), "canary")
 	})
 }
