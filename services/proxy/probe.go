@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/probe"
+	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
@@ -86,8 +86,9 @@ func (w *workload) put(ctx context.Context, s *credential.Snapshot) (tracker.Ans
 	return tracker.Answer{
 		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: a.Verdict.Kind, Scopes: a.Verdict.Scopes,
 		Class:    tracker.Class{Method: a.Method, Path: a.Path, MCPMethod: a.RPC, Own: true},
-		Response: events.Response{Status: a.Status, Challenge: a.Verdict.Challenge.Event()},
+		Response: a.Verdict.Response(a.Status),
 		Strong:   a.Verdict.Strong,
+		FromBody: a.Verdict.FromBody,
 	}, a.Err
 }
 
@@ -107,6 +108,7 @@ func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, token c
 		Upstream: up, URL: target.URL(path, query, has), Token: token, Header: http.Header{},
 		MCP: w.kind() == KindMCP, Method: cmp.Or(p.Method, http.MethodGet),
 		Expect: probe.Expect{Status: p.Expect.Status, JSON: p.Expect.JSON},
+		Rules:  rule.New(w.Rules, w.Provider),
 	}
 	for name, value := range p.Headers {
 		q.Header.Set(name, value)

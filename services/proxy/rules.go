@@ -24,26 +24,14 @@ type copied struct {
 	io.Closer
 }
 
-// ruled is the verdict of a rule. One on the body is weak, since a body may be
-// about anything.
-func ruled(v rule.Verdict, strong bool) verdict.Verdict {
-	return verdict.Verdict{Kind: v.Kind, Strong: strong && v.Kind == verdict.Rejected, Reason: v.Reason, Rule: v.Reason, Address: v.Address}
-}
-
-// byRule is the verdict of a rule on status and headers.
-func byRule(rules *rule.Set, method string, resp *http.Response) (verdict.Verdict, bool) {
-	v, ok := rules.Head(rule.Response{Method: method, Status: resp.StatusCode, Header: resp.Header})
-	return ruled(v, true), ok
-}
-
 // readsBody arranges for the body to be copied while it passes, if a rule may
 // find something there. What the head says then waits for it.
 func (x *exchange) readsBody(resp *http.Response, head verdict.Verdict) bool {
-	if x.discovery || x.Request.Method == http.MethodOptions || resp.Body == http.NoBody ||
+	if x.discovery || resp.Body == http.NoBody ||
 		head.Rule != "" || head.Kind != verdict.Nothing && head.Kind != verdict.Accepted {
 		return false
 	}
-	c := x.w.rules.Watch(rule.Response{Method: x.Request.Method, Status: resp.StatusCode, Header: resp.Header}, resp.ContentLength)
+	c := x.w.rules.Watch(rule.Of(x.Request.Method, resp), resp.ContentLength)
 	if c == nil {
 		return false
 	}
@@ -65,10 +53,9 @@ func (x *exchange) bodyPassed(resp *http.Response) {
 	}
 	v, ok := x.unread.copy.End()
 	if !ok {
-		x.observe(time.Now(), resp, x.unread.head, false)
-		return
+		v = x.unread.head
 	}
-	x.observe(time.Now(), resp, ruled(v, false), true)
+	x.observe(time.Now(), resp, v)
 }
 
 // readable takes from what a client accepts the encodings that rules cannot read.

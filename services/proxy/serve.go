@@ -14,6 +14,7 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/mcp"
+	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/shield"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
@@ -161,7 +162,7 @@ func (x *exchange) replaced(resp *http.Response) bool {
 	if x.readsBody(resp, v) {
 		return false
 	}
-	a, news := x.observe(now, resp, v, false)
+	a, news := x.observe(now, resp, v)
 	if !news || v.Kind != verdict.Rejected || !w.shielded {
 		return false
 	}
@@ -172,7 +173,7 @@ func (x *exchange) replaced(resp *http.Response) bool {
 
 // observe reports a verdict that may change something, and returns it as it was
 // observed.
-func (x *exchange) observe(now time.Time, resp *http.Response, v verdict.Verdict, fromBody bool) (a tracker.Answer, news bool) {
+func (x *exchange) observe(now time.Time, resp *http.Response, v verdict.Verdict) (a tracker.Answer, news bool) {
 	w := x.w
 	w.metrics.verdicts[v.Kind].Inc()
 	x.reason = v.Reason
@@ -180,7 +181,6 @@ func (x *exchange) observe(now time.Time, resp *http.Response, v verdict.Verdict
 		return a, false
 	}
 	a = x.evidence(now, resp, v)
-	a.FromBody = fromBody
 	w.observer.answer(a)
 	return a, true
 }
@@ -194,10 +194,8 @@ func (x *exchange) opened(resp *http.Response) {
 }
 
 func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
-	if !x.discovery && x.Request.Method != http.MethodOptions {
-		if v, ok := byRule(x.w.rules, x.Request.Method, resp); ok {
-			return v
-		}
+	if v, ok := x.w.rules.Head(rule.Of(x.Request.Method, resp)); ok && !x.discovery {
+		return v
 	}
 	a := verdict.Response{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
 	if resp.StatusCode >= 400 {
@@ -216,6 +214,7 @@ func (x *exchange) evidence(now time.Time, resp *http.Response, v verdict.Verdic
 		Response:    v.Response(resp.StatusCode),
 		TraceParent: r.Header.Get("Traceparent"),
 		Strong:      v.Strong,
+		FromBody:    v.FromBody,
 		Later:       v.Kind == verdict.Rejected && verdict.Later(resp.Header),
 	}
 	if w.mcp {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/redact"
+	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -40,6 +41,7 @@ type Question struct {
 	MCP    bool
 	Method string
 	Expect Expect
+	Rules  *rule.Set // of the workload
 }
 
 // Result is what the upstream said.
@@ -105,10 +107,33 @@ func (q Question) send(ctx context.Context, method, rpc, body string, header htt
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
+	q.judge(&a, resp)
+	return a, resp.Header.Get("Mcp-Session-Id")
+}
+
+// judge finds the verdict on an answer: by the rules on its head, else by HTTP
+// and what is in the body, which the rules on bodies may overrule.
+func (q Question) judge(a *Result, resp *http.Response) {
+	about := rule.Of(a.Method, resp)
+	if v, ok := q.Rules.Head(about); ok {
+		a.Verdict = v
+		return
+	}
 	a.Verdict = verdict.Judge(verdict.Response{
-		Method: method, Status: resp.StatusCode,
+		Method: a.Method, Status: resp.StatusCode,
 		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), redact.New(q.Token)),
 	})
-	q.Expect.check(&a, resp)
-	return a, resp.Header.Get("Mcp-Session-Id")
+	body := q.Rules.Watch(about, resp.ContentLength)
+	if body == nil || a.Verdict.Kind == verdict.Rejected || a.Verdict.Kind == verdict.Forbidden {
+		q.Expect.check(a, resp)
+		return
+	}
+	resp.Body = io.NopCloser(io.TeeReader(resp.Body, body))
+	q.Expect.check(a, resp)
+	if !body.Events() { // a stream may have no end
+		_, _ = io.CopyN(io.Discard, resp.Body, maxBody)
+	}
+	if v, ok := body.End(); ok {
+		a.Verdict, a.Instead = v, ""
+	}
 }

@@ -96,8 +96,12 @@ func (c *compiled) matches(a Response) bool {
 	return true
 }
 
-func (c *compiled) verdict(a Response) Verdict {
-	return Verdict{Kind: c.kind, Reason: c.reason, Address: addressIn(a.Header, c.address)}
+// verdict is what the rule says of an answer for which it holds.
+func (c *compiled) verdict(a Response) verdict.Verdict {
+	return verdict.Verdict{
+		Kind: c.kind, Strong: c.kind == verdict.Rejected && c.content == nil, FromBody: c.content != nil,
+		Reason: c.reason, Rule: c.reason, Address: addressIn(a.Header, c.address),
+	}
 }
 
 // addressIn finds the first URL in a header such as "required; url=https://…".

@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
 // MaxBody is how much of a body is read, as it comes and once it is unpacked.
@@ -24,7 +26,7 @@ type Copy struct {
 
 	kept  bytes.Buffer
 	large bool
-	found *Verdict
+	found *verdict.Verdict
 }
 
 // Watch returns a copy to write the body of a to, or nil when no rule could hold
@@ -33,7 +35,7 @@ type Copy struct {
 // Event streams are read where they are the answer to a POST, and never where
 // they are compressed.
 func (s *Set) Watch(a Response, length int64) *Copy {
-	if !s.ReadsBodies() || length > MaxBody || length == 0 || a.Method == http.MethodHead || a.Status == http.StatusSwitchingProtocols {
+	if !s.ReadsBodies() || length > MaxBody || length == 0 || a.Method == http.MethodHead || a.Method == http.MethodOptions || a.Status == http.StatusSwitchingProtocols {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
@@ -61,6 +63,9 @@ func textual(kind string) bool {
 	}
 	return false
 }
+
+// Events reports whether the body is an event stream.
+func (c *Copy) Events() bool { return c.events }
 
 // Readable reports whether the encoding of the body can be undone. Of an answer
 // whose body a rule would have to read and cannot, nothing is known.
@@ -127,7 +132,7 @@ func (c *Copy) event() {
 
 // End returns the verdict of the first rule that holds, once the body has ended.
 // A body of which only a part came is not to be judged.
-func (c *Copy) End() (Verdict, bool) {
+func (c *Copy) End() (verdict.Verdict, bool) {
 	switch {
 	case c.found != nil || c.large || !c.Readable():
 	case c.events:
@@ -138,7 +143,7 @@ func (c *Copy) End() (Verdict, bool) {
 		}
 	}
 	if c.found == nil {
-		return Verdict{}, false
+		return verdict.Verdict{}, false
 	}
 	return *c.found, true
 }

@@ -219,14 +219,14 @@ func (s *said) answer() Response {
 }
 
 // judged is what the set makes of the answer, whose body comes in pieces of n bytes.
-func (s *said) judged(set *Set, n int) Verdict {
+func (s *said) judged(set *Set, n int) verdict.Verdict {
 	a := s.answer()
 	if v, ok := set.Head(a); ok {
 		return v
 	}
 	c := set.Watch(a, -1)
 	if c == nil {
-		return Verdict{}
+		return verdict.Verdict{}
 	}
 	for rest := s.body; rest != ""; {
 		k := min(n, len(rest))

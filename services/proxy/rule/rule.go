@@ -45,11 +45,9 @@ type Response struct {
 	Header http.Header
 }
 
-// Verdict is what the first rule says that holds.
-type Verdict struct {
-	Kind    verdict.Kind // Rejected, Forbidden or Nothing
-	Reason  string
-	Address string // where to go, without query; empty: unknown
+// Of is what is known of resp, the answer to a request of the method.
+func Of(method string, resp *http.Response) Response {
+	return Response{Method: method, Status: resp.StatusCode, Header: resp.Header}
 }
 
 // Set is a list of rules, ready to be asked. Nil is one without rules.
@@ -58,17 +56,18 @@ type Set struct {
 }
 
 // Head returns the verdict of the first rule on status and headers alone that
-// holds. These come before all rules that need the body.
-func (s *Set) Head(a Response) (Verdict, bool) {
-	if s == nil {
-		return Verdict{}, false
+// holds. These come before all rules that need the body. An answer to OPTIONS is
+// about no credential.
+func (s *Set) Head(a Response) (verdict.Verdict, bool) {
+	if s == nil || a.Method == http.MethodOptions {
+		return verdict.Verdict{}, false
 	}
 	for i := range s.head {
 		if r := &s.head[i]; r.matches(a) {
 			return r.verdict(a), true
 		}
 	}
-	return Verdict{}, false
+	return verdict.Verdict{}, false
 }
 
 // ReadsBodies reports whether there are rules that look into answers at all.

@@ -33,6 +33,7 @@ type Response struct {
 type Verdict struct {
 	Kind      Kind
 	Strong    bool       // of Rejected: the answer names the token, and nothing else
+	FromBody  bool       // a rule found it in the body, which may be about anything
 	Reason    string     // of Rejected and Forbidden: see [events.Challenge.Reason]
 	Challenge *Challenge // that decided; nil where none did
 	Scopes    []string   // that are missing (Forbidden), where the upstream names them
