@@ -85,12 +85,15 @@ func (d *dispatcher) hydrate(ctx context.Context) error {
 		}
 	}
 	d.setCatchingUp(false)
-	d.announceAll()
+	return nil
+}
+
+// resume continues the deliveries that are stored, and decides who gets what.
+func (d *dispatcher) resume() {
 	for _, q := range d.queues {
 		q.resume()
 	}
 	d.reroute()
-	return nil
 }
 
 func (d *dispatcher) setCatchingUp(on bool) {

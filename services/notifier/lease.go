@@ -30,10 +30,6 @@ type lease struct {
 	log    *slog.Logger
 }
 
-// leader works while it holds the lease. Its context ends as soon as the lease is
-// lost. When draining is closed it finishes what it is doing.
-type leader func(ctx context.Context, draining <-chan struct{}) error
-
 // run leads whenever it can, until ctx ends.
 func (l *lease) run(ctx context.Context, lead leader) error {
 	for ctx.Err() == nil {

@@ -9,25 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/clock"
-	"github.com/authwatch/authwatch/services/internal/trace"
 )
-
-// Options are what a notifier is made of.
-type Options struct {
-	Config   Config
-	Instance string // names this replica; the host's name if empty
-	Bus      *bus.Bus
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer
-	Trace    *trace.Tracer // nil: off
-
-	clock clock.Clock // for tests
-}
 
 // Service is the notifier.
 type Service struct {

@@ -69,6 +69,8 @@ func (n *session) run(ctx context.Context, draining <-chan struct{}) error {
 	if err := n.dispatcher.hydrate(reading); err != nil {
 		return err
 	}
+	n.dispatcher.announceAll()
+	n.dispatcher.resume()
 	n.caughtUp.Store(true)
 	g.Go(func() error {
 		defer close(n.changes)
@@ -131,17 +133,4 @@ func (n *session) load(ctx context.Context) error {
 	}
 	n.dispatcher.restore(saved, health)
 	return nil
-}
-
-// until returns a context that ends with ctx, and already when draining is closed.
-func until(ctx context.Context, draining <-chan struct{}) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-draining:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }

@@ -112,15 +112,6 @@ func (w *worker) wait(ctx context.Context, draining, wake <-chan struct{}, due <
 	}
 }
 
-func closed(draining <-chan struct{}) bool {
-	select {
-	case <-draining:
-		return true
-	default:
-		return false
-	}
-}
-
 // save stores rows, the last one after the others.
 func (w *worker) save(ctx context.Context, r rows) error {
 	if err := w.store.rows(ctx, w.name(), r.writes, r.width); err != nil {

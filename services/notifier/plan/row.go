@@ -84,7 +84,7 @@ func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 	if rec.Incident != "" && routed && r.isDue(rec) {
 		r.Due = &Due{
 			Incident: rec.Incident, Incidents: rec.Incidents,
-			Status: rec.Status, Reason: rec.Reason, Opened: rec.Since,
+			Status: rec.Status, Reason: rec.Reason, Opened: openedAt(rec),
 		}
 	}
 	if o := r.Due; o != nil && o.Closed.IsZero() && rec.Incident != o.Incident {
@@ -106,6 +106,15 @@ func (r Row) isDue(rec events.Record) bool {
 		return false
 	}
 	return r.Due == nil || r.Due.Incident != rec.Incident
+}
+
+// openedAt is when the open incident of rec began; its status may have changed
+// since.
+func openedAt(rec events.Record) time.Time {
+	if rec.IncidentOpened != nil {
+		return *rec.IncidentOpened
+	}
+	return rec.Since
 }
 
 func closedAt(rec events.Record, incident string) time.Time {

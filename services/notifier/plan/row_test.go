@@ -9,6 +9,15 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
+func TestAnIncidentThatIsMetLateKeepsItsOpeningTime(t *testing.T) {
+	t.Parallel()
+	rec := events.Record{Incident: "1", Incidents: 1, Since: start.Add(time.Hour), IncidentOpened: &start}
+	row := Row{}.observe(rec, true, start.Add(2*time.Hour))
+	require.Equal(t, start, row.Due.Opened)
+	row = row.observe(events.Record{Incidents: 1, Since: start.Add(3 * time.Hour)}, true, start.Add(3*time.Hour))
+	require.Equal(t, start, row.Due.Opened)
+}
+
 func TestTheStreamReadAgainIsNoFurtherChange(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -94,11 +94,11 @@ func (a *alertmanager) alerts(m Message) []promAlert {
 			Annotations: map[string]string{
 				"summary": truncate(m.Title, 1024), "description": line(r), "reason": r.Reason, "delivery_id": m.ID,
 			},
-			StartsAt: r.Since, EndsAt: a.now().Add(alertLife),
+			StartsAt: openedAt(r), EndsAt: a.now().Add(alertLife),
 		}
 		one.Labels["workload"] = r.Workload
 		if l := r.LastIncident; r.Incident == "" && l != nil {
-			one.StartsAt, one.EndsAt = l.Opened, l.Closed
+			one.EndsAt = l.Closed
 			if one.StartsAt.IsZero() || one.StartsAt.After(one.EndsAt) {
 				one.StartsAt = one.EndsAt
 			}

@@ -35,6 +35,18 @@ func TestAlertmanagerGetsOneAlertAWorkloadWithStableLabels(t *testing.T) {
 	require.True(t, end[0].EndsAt.Equal(noon.Add(5*time.Minute)))
 }
 
+func TestAnAlertBeginsWithItsIncidentAlsoAfterItsStatusChanged(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, status(200, ""))
+	m := opened(t)
+	at := noon
+	m.Workloads[0].IncidentOpened, m.Workloads[0].Since = &at, noon.Add(time.Hour)
+	require.Equal(t, plan.Delivered, send(t, Config{Alertmanager: &Alertmanager{URL: secret(p.URL)}}, m).Outcome)
+	var open []promAlert
+	require.NoError(t, json.Unmarshal(p.requests()[0].body, &open))
+	require.True(t, open[0].StartsAt.Equal(noon))
+}
+
 func TestAlertmanagersReasonIsGiven(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, status(400, `{"code":602,"message":"at least one label pair required"}`))

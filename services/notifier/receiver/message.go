@@ -59,14 +59,22 @@ func (m Message) source() string {
 	return cmp.Or(m.About, m.Subject(), "authwatch")
 }
 
+// openedAt is when the incident began that r is about.
+func openedAt(r events.Record) time.Time {
+	switch {
+	case r.IncidentOpened != nil:
+		return *r.IncidentOpened
+	case r.Incident == "" && r.LastIncident != nil:
+		return r.LastIncident.Opened
+	}
+	return r.Since
+}
+
 // began is when the first of the incidents that m is about began.
 func (m Message) began() time.Time {
 	var first time.Time
 	for _, r := range m.Workloads {
-		at := r.Since
-		if r.Incident == "" && r.LastIncident != nil {
-			at = r.LastIncident.Opened
-		}
+		at := openedAt(r)
 		if first.IsZero() || at.Before(first) {
 			first = at
 		}
