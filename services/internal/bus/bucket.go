@@ -40,10 +40,6 @@ const (
 func (k *Bucket) stream() string            { return "KV_" + k.name }
 func (k *Bucket) subject(key string) string { return "$KV." + k.name + "." + key }
 
-func (k *Bucket) fail(op, key string, err error) error {
-	return fmt.Errorf("%s %s/%s: %w", op, k.name, key, err)
-}
-
 // Get returns the newest revision of a key.
 func (k *Bucket) Get(ctx context.Context, key string) (Entry, error) {
 	e, err := k.last(ctx, key)
@@ -51,62 +47,49 @@ func (k *Bucket) Get(ctx context.Context, key string) (Entry, error) {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return Entry{}, k.fail("get", key, err)
+		return Entry{}, fmt.Errorf("get %s/%s: %w", k.name, key, err)
 	}
 	return e, nil
 }
 
 // Put writes a key, whatever its value was.
 func (k *Bucket) Put(ctx context.Context, key string, value []byte) (uint64, error) {
-	revision, err := k.write(ctx, key, value, nats.Header{})
-	if err != nil {
-		return 0, k.fail("put", key, err)
-	}
-	return revision, nil
+	return k.write(ctx, "put", key, value, nats.Header{})
 }
 
 // Create writes a key that does not exist. If it exists, the error is ErrConflict.
 func (k *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	revision, err := k.write(ctx, key, value, expect(0))
+	revision, err := k.write(ctx, "create", key, value, expect(0))
 	if errors.Is(err, ErrConflict) {
 		// A deleted key has a last revision too.
 		if e, lastErr := k.last(ctx, key); lastErr == nil && e.Deleted {
-			revision, err = k.write(ctx, key, value, expect(e.Revision))
+			return k.write(ctx, "create", key, value, expect(e.Revision))
 		}
 	}
-	if err != nil {
-		return 0, k.fail("create", key, err)
-	}
-	return revision, nil
+	return revision, err
 }
 
 // Update writes a key that still has this revision. If it has another one, the
 // error is ErrConflict. After ErrUnavailable the value may be written or not: Get
 // tells.
 func (k *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	next, err := k.write(ctx, key, value, expect(revision))
-	if err != nil {
-		return 0, k.fail("update", key, err)
-	}
-	return next, nil
+	return k.write(ctx, "update", key, value, expect(revision))
 }
 
 // Delete deletes a key, whether it exists or not.
 func (k *Bucket) Delete(ctx context.Context, key string) error {
-	if _, err := k.write(ctx, key, nil, nats.Header{headerOperation: {"DEL"}}); err != nil {
-		return k.fail("delete", key, err)
-	}
-	return nil
+	_, err := k.write(ctx, "delete", key, nil, nats.Header{headerOperation: {"DEL"}})
+	return err
 }
 
 func expect(revision uint64) nats.Header {
 	return nats.Header{headerExpectSequence: {strconv.FormatUint(revision, 10)}}
 }
 
-func (k *Bucket) write(ctx context.Context, key string, value []byte, header nats.Header) (uint64, error) {
+func (k *Bucket) write(ctx context.Context, op, key string, value []byte, header nats.Header) (uint64, error) {
 	ack, err := k.bus.put(ctx, &nats.Msg{Subject: k.subject(key), Header: header, Data: value})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%s %s/%s: %w", op, k.name, key, err)
 	}
 	return ack.Sequence, nil
 }

@@ -83,7 +83,7 @@ func (b *Bus) options(o Options) ([]nats.Option, error) {
 		nats.PingInterval(20 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.Timeout(dialTimeout),
-		nats.CustomInboxPrefix(InboxPrefix(o.User)),
+		nats.CustomInboxPrefix(inboxPrefix(o.User)),
 		nats.ConnectHandler(func(nc *nats.Conn) { b.connected(nc) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { b.connected(nc) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.disconnected(err) }),
@@ -136,9 +136,9 @@ func authentication(o Options) ([]nats.Option, error) {
 	})}, nil
 }
 
-// InboxPrefix is where a user receives replies. With a prefix of its own, no user
+// inboxPrefix is where a user receives replies. With a prefix of its own, no user
 // can read another's.
-func InboxPrefix(user string) string {
+func inboxPrefix(user string) string {
 	if user == "" {
 		return "_INBOX"
 	}

@@ -107,7 +107,7 @@ func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch) error {
 	}
 }
 
-// gone reports whether an error may mean that the durable is no more.
+// gone reports whether an error may mean that the durable is gone.
 func gone(err error) bool {
 	return errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
 		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoHeartbeat) || errors.Is(err, jetstream.ErrConnectionClosed)

@@ -16,10 +16,10 @@ import (
 // Headers of a dead letter. Its own headers are kept; those that NATS acts on
 // get the prefix Dead-.
 const (
-	HeaderDeadReason   = "Dead-Reason"
-	HeaderDeadStream   = "Dead-Stream"
-	HeaderDeadSequence = "Dead-Sequence"
-	HeaderDeadSubject  = "Dead-Subject"
+	headerDeadReason   = "Dead-Reason"
+	headerDeadStream   = "Dead-Stream"
+	headerDeadSequence = "Dead-Sequence"
+	headerDeadSubject  = "Dead-Subject"
 )
 
 const maxReason = 512
@@ -76,10 +76,10 @@ func (l letter) encode(reason string) *nats.Msg {
 		header[name] = values
 	}
 	sequence := strconv.FormatUint(l.sequence, 10)
-	header.Set(HeaderDeadReason, reason)
-	header.Set(HeaderDeadStream, l.stream)
-	header.Set(HeaderDeadSequence, sequence)
-	header.Set(HeaderDeadSubject, l.subject)
+	header.Set(headerDeadReason, reason)
+	header.Set(headerDeadStream, l.stream)
+	header.Set(headerDeadSequence, sequence)
+	header.Set(headerDeadSubject, l.subject)
 	header.Set(events.HeaderMsgID, fmt.Sprintf("%s#%s@%d", l.durable, sequence, l.created.Unix()))
 	return &nats.Msg{Subject: DeadSubject(l.service), Header: header, Data: l.data}
 }

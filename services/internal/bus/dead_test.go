@@ -56,15 +56,15 @@ func TestWhatCannotBeUsedGoesToTheDeadLettersAndDelaysNothing(t *testing.T) {
 		m, err := dead.GetMsg(t.Context(), sequence+1)
 		require.NoError(t, err)
 		require.Equal(t, "dead.status", m.Subject)
-		require.Equal(t, "AUTH", m.Header.Get(bus.HeaderDeadStream))
-		require.NotEmpty(t, m.Header.Get(bus.HeaderDeadReason))
-		letters[m.Header.Get(bus.HeaderDeadSequence)] = m
+		require.Equal(t, "AUTH", m.Header.Get("Dead-Stream"))
+		require.NotEmpty(t, m.Header.Get("Dead-Reason"))
+		letters[m.Header.Get("Dead-Sequence")] = m
 	}
 	require.Equal(t, bad.Data, letters["1"].Data)
 	require.Equal(t, "kept", letters["1"].Header.Get("X-Trace"))
 	require.Equal(t, "mine", letters["1"].Header.Get("Dead-Nats-Msg-Id"))
 	require.Equal(t, big.Data, letters["2"].Data)
-	require.Equal(t, "unknown field", letters["3"].Header.Get(bus.HeaderDeadReason))
+	require.Equal(t, "unknown field", letters["3"].Header.Get("Dead-Reason"))
 	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "all are ended")
 }
 

@@ -20,7 +20,7 @@ type permissions struct {
 }
 
 // permissions asks the server. Unlike a trial publish it shows no subscriber a
-// message that is no event.
+// message that is not an event.
 func (b *Bus) permissions(ctx context.Context) (permissions, error) {
 	reply, err := b.request(ctx, userInfo, nil)
 	if err != nil {

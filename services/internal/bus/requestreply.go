@@ -12,7 +12,7 @@ import (
 )
 
 // CommandNotifier with a further token is what the leading notifier serves. No
-// stream stores it: a command is for whoever is there now.
+// stream stores it: a command is for the process that leads now.
 const CommandNotifier = "command.notifier"
 
 const (
