@@ -82,7 +82,7 @@ func (t *Tracker) Rule(a Answer) Ruling {
 		return SessionLost
 	case c.doubt == settling:
 		return Settling
-	case !c.decided.IsZero(), c.answered.Before(a.At):
+	case !c.decided.IsZero(), c.answered.Before(a.At), c.noes > 0:
 		return Pending
 	case c.unclear:
 		return Unclear

@@ -68,26 +68,30 @@ func (s *shapes) any(place, segment string) (any, now bool) {
 // isIdentifier recognises numbers, UUIDs, and long hexadecimal or base64-like
 // values.
 func isIdentifier(segment string) bool {
-	digits, hex, letters := 0, 0, 0
+	digits, hex, lower, upper := 0, 0, 0, 0
 	for _, c := range []byte(segment) {
 		switch {
 		case c >= '0' && c <= '9':
 			digits++
-		case c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
-			hex++
-		case c >= 'g' && c <= 'z', c >= 'G' && c <= 'Z':
-			letters++
-		case c == '-' || c == '_' || c == '=' || c == '.' || c == '~':
-		default:
+		case c >= 'a' && c <= 'z':
+			lower++
+		case c >= 'A' && c <= 'Z':
+			upper++
+		case c != '-' && c != '_' && c != '=' && c != '.' && c != '~':
 			return false
 		}
+		if c|0x20 >= 'a' && c|0x20 <= 'f' {
+			hex++
+		}
 	}
-	n := len(segment)
+	letters := lower + upper
 	switch {
-	case digits == n:
+	case digits == len(segment):
 		return true
-	case letters == 0 && digits+hex >= 8 && digits > 0:
+	case digits > 0 && hex == letters && digits+hex >= 8:
 		return true
+	case len(segment) < 16 || letters < 3:
+		return false
 	}
-	return n >= 16 && digits >= 3 && hex+letters >= 3
+	return digits >= 3 || digits == 2 && lower > 0 && upper > 0
 }
