@@ -8,7 +8,6 @@ import (
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
-	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/probe"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
@@ -43,28 +42,21 @@ func (t Trial) Result() string {
 // proxy and without an event. The error says that the workload or the token
 // cannot be tried at all.
 func Try(ctx context.Context, w Workload, token config.Secret) (Trial, error) {
-	base, err := w.base()
-	if err != nil {
-		return Trial{}, err
-	}
 	if problem, detail := credential.Check(token.Reveal()); problem != "" {
 		return Trial{}, fmt.Errorf("the token is %s: %s", problem, detail)
 	}
-	roots, err := outbound.Roots(w.CAFile)
+	up, err := w.connect(0)
 	if err != nil {
 		return Trial{}, err
 	}
-	up := forward.New(forward.Options{
-		URL: base, RootCAs: roots, ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer(),
-	})
 	defer up.CloseIdle()
 	return trialOf(askUpstream(ctx, up, &w, token)), nil
 }
 
 func trialOf(a probe.Result) Trial {
-	t := Trial{Verdict: a.Verdict.Kind, Request: a.Request(), Status: a.Status, Reason: a.Verdict.Reason}
-	if a.Verdict.Challenge != nil {
-		t.Challenge = a.Verdict.Challenge.Event()
+	t := Trial{
+		Verdict: a.Verdict.Kind, Request: a.Request(), Status: a.Status,
+		Reason: a.Verdict.Reason, Challenge: a.Verdict.Challenge.Event(),
 	}
 	switch {
 	case a.Err != nil:

@@ -53,22 +53,19 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 	if err != nil {
 		return nil, err
 	}
-	roots, err := outbound.Roots(cfg.CAFile)
+	upstream, err := cfg.connect(limits.requestBody())
 	if err != nil {
 		return nil, err
 	}
 	w := &workload{
 		cfg: cfg, mcp: cfg.kind() == KindMCP, shielded: cfg.shielded(),
-		upstream: forward.New(forward.Options{
-			URL: base, RootCAs: roots, ConnectTimeout: cfg.Timeouts.connect(), HeaderTimeout: cfg.Timeouts.answer(),
-			MaxBody: limits.requestBody(),
-		}),
-		atName:  forward.NewTarget(base, "/"+cfg.Name),
-		atRoot:  forward.NewTarget(base, ""),
-		metrics: s.metrics.of(cfg.Name),
-		log:     s.log.With("workload", cfg.Name),
-		rules:   rule.New(cfg.Rules, cfg.Provider),
-		started: time.Now(),
+		upstream: upstream,
+		atName:   forward.NewTarget(base, "/"+cfg.Name),
+		atRoot:   forward.NewTarget(base, ""),
+		metrics:  s.metrics.of(cfg.Name),
+		log:      s.log.With("workload", cfg.Name),
+		started:  time.Now(),
+		rules:    rule.New(cfg.Rules, cfg.Provider),
 	}
 	w.reach = &reachability{log: w.log, changed: s.leaseDue}
 	if source == nil {
@@ -80,6 +77,23 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 	w.source, w.observer.source = source, source
 	w.failures = s.metrics.failures
 	return w, nil
+}
+
+// connect prepares the way to the upstream. maxBody bounds a request's body; 0: any
+// size.
+func (w *Workload) connect(maxBody int64) (*forward.Upstream, error) {
+	base, err := w.base()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := outbound.Roots(w.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return forward.New(forward.Options{
+		URL: base, RootCAs: roots, MaxBody: maxBody,
+		ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer(),
+	}), nil
 }
 
 // start returns what keeps the observer going until ctx ends.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/natsd/natstest"
 	"github.com/authwatch/authwatch/services/proxy"
 	"github.com/authwatch/authwatch/services/proxy/credential"
@@ -33,6 +34,7 @@ func BenchmarkDetection(b *testing.B) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if strings.HasSuffix(r.URL.Path, "/dead") {
 			sent.Store(time.Now().UnixNano())
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // believed at once
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	}))
@@ -44,9 +46,10 @@ func BenchmarkDetection(b *testing.B) {
 	cfg := proxy.Config{Listen: "127.0.0.1:0"}
 	file := filepath.Join(dir, "token")
 	require.NoError(b, os.WriteFile(file, []byte("0123456789abcdef"), 0o600))
+	var settled config.Duration
 	for i := range workloads {
 		cfg.Workloads = append(cfg.Workloads, proxy.Workload{
-			Name: fmt.Sprintf("w%d", i), Upstream: up.URL, Credential: credential.Config{BearerTokenFile: file},
+			Name: fmt.Sprintf("w%d", i), Upstream: up.URL, Settle: &settled, Credential: credential.Config{BearerTokenFile: file},
 		})
 	}
 	p, err := proxy.New(proxy.Options{Config: cfg, DataDir: dir, Bus: conn, Log: slog.New(slog.DiscardHandler)})
