@@ -73,7 +73,7 @@ func BenchmarkStart(b *testing.B) {
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB")
 		asked := time.Now()
-		res, err := http.Get("http://" + s.Addr() + "/api/v1/workloads")
+		res, err := http.Get("http://" + s.address() + "/api/v1/workloads")
 		require.NoError(b, err)
 		res.Body.Close()
 		b.ReportMetric(time.Since(asked).Seconds()*1000, "ms/list")

@@ -149,7 +149,7 @@ func TestUnchangedListIsNotSentAgain(t *testing.T) {
 	s.becomes(t, "github", events.StatusRunning)
 	ask := func(tag string) *http.Response {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/api/v1/workloads", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.address()+"/api/v1/workloads", nil)
 		require.NoError(t, err)
 		req.Header.Set("If-None-Match", tag)
 		res, err := http.DefaultClient.Do(req)
@@ -173,7 +173,7 @@ func TestAPIOnlyReads(t *testing.T) {
 	t.Parallel()
 	s := start(t, natstest.Bus(t))
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.Addr()+"/api/v1/workloads/github", nil)
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.address()+"/api/v1/workloads/github", nil)
 		require.NoError(t, err)
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
@@ -217,9 +217,9 @@ func TestLoopbackListenerServesLoopbackNamesOnly(t *testing.T) {
 }
 
 // getAs asks with a Host of its own, and returns the code and the content type.
-func (s running) getAs(t *testing.T, host, path string) (code int, contentType string) {
+func (r running) getAs(t *testing.T, host, path string) (code int, contentType string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+path, http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.address()+path, http.NoBody)
 	require.NoError(t, err)
 	req.Host = host
 	res, err := http.DefaultClient.Do(req)

@@ -88,11 +88,8 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// Handler serves the API and the page.
-func (s *Service) Handler() http.Handler { return s.handler }
-
-// Addr is where Run listens; empty before it does.
-func (s *Service) Addr() string {
+// address is where Run listens; empty before it does.
+func (s *Service) address() string {
 	addr, _ := s.addr.Load().(string)
 	return addr
 }

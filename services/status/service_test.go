@@ -48,13 +48,13 @@ func start(t testing.TB, b *bus.Bus, change ...func(*Options)) running {
 		require.NoError(t, <-ended)
 	}
 	t.Cleanup(stop)
-	require.Eventually(t, func() bool { return s.Ready() == nil && s.Addr() != "" }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.Ready() == nil && s.address() != "" }, 20*time.Second, 5*time.Millisecond)
 	return running{s, stop}
 }
 
 func (r running) get(t testing.TB, path string) (int, http.Header, string) {
 	t.Helper()
-	res, err := http.Get("http://" + r.Addr() + path)
+	res, err := http.Get("http://" + r.address() + path)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -312,7 +312,7 @@ type follower struct {
 
 func (r running) follow(t testing.TB, lastEventID string) follower {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Addr()+"/api/v1/events", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.address()+"/api/v1/events", nil)
 	require.NoError(t, err)
 	if lastEventID != "" {
 		req.Header.Set("Last-Event-ID", lastEventID)
