@@ -40,8 +40,8 @@ type Waiting struct {
 	plan.Wait
 }
 
-// ErrNotDone is returned where the notifier got a command and did not do it.
-var ErrNotDone = errors.New("the notifier did not do it")
+// errNotDone is returned where the notifier got a command and did not do it.
+var errNotDone = errors.New("the notifier did not do it")
 
 // Test sends a marked message to a receiver, the way that an alert goes, and
 // returns its receipt with the answer of the receiver. It waits as long as ctx
@@ -86,7 +86,7 @@ func request(ctx context.Context, b *bus.Bus, name string, c command) (reply, er
 			return reply{}, fmt.Errorf("the answer of the notifier is not understood: %w", err)
 		}
 		if r.Error != "" {
-			return r, fmt.Errorf("%w: %s", ErrNotDone, r.Error)
+			return r, fmt.Errorf("%w: %s", errNotDone, r.Error)
 		}
 		return r, nil
 	}

@@ -50,7 +50,7 @@ func TestATestOfAnUnknownReceiverNamesTheNearest(t *testing.T) {
 	s := newStage(t)
 	s.notify(one(s.sink().config("ops")))
 	_, err := Test(t.Context(), s.bus, "opps")
-	require.ErrorIs(t, err, ErrNotDone)
+	require.ErrorIs(t, err, errNotDone)
 	require.ErrorContains(t, err, `did you mean "ops"?`)
 }
 
@@ -94,7 +94,7 @@ func TestAReceiverThatHangsHoldsUpNoTestOfAnother(t *testing.T) {
 	for range maxTests + 30 { // more than the notifier serves at a time
 		go func() {
 			_, err := Test(ctx, s.bus, "deaf")
-			if errors.Is(err, ErrNotDone) {
+			if errors.Is(err, errNotDone) {
 				select {
 				case refused <- err:
 				default:

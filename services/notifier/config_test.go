@@ -54,12 +54,12 @@ func TestTheExampleIsUnderstoodAndHasNoProblem(t *testing.T) {
 		Workload: "prod-x", Status: events.StatusUnauthenticated, Reason: "invalid_token",
 		Labels: map[string]string{"team": "a"}, Incident: "i", Credential: &events.Credential{Fingerprint: "f00d"},
 	}
-	told := c.Recipients(rec)
+	told := c.recipients(rec)
 	require.Len(t, told, 9)
 	require.Equal(t, "0/f00d", told[0].Policy.Group)
 	require.Empty(t, told[8].Policy.Group)
 	rec.Workload = "test-x"
-	require.Len(t, c.Recipients(rec), 1)
+	require.Len(t, c.recipients(rec), 1)
 }
 
 func TestWhatIsWrongWithAConfigurationIsSaidWithItsLine(t *testing.T) {

@@ -151,7 +151,7 @@ func (d *dispatcher) reroute() {
 func (d *dispatcher) dispatch(o observed) {
 	policies := map[string]plan.Policy{}
 	notes := map[string]string{}
-	for _, r := range d.config.Recipients(o.Record) {
+	for _, r := range d.config.recipients(o.Record) {
 		d.choose(r, o.Workload, policies, notes)
 	}
 	until := d.silences.until(o.Record, d.clock.Now())
@@ -166,7 +166,7 @@ func (d *dispatcher) dispatch(o observed) {
 }
 
 // choose adds a receiver, and the fallbacks that stand in for it.
-func (d *dispatcher) choose(r Recipient, workload string, policies map[string]plan.Policy, notes map[string]string) {
+func (d *dispatcher) choose(r recipient, workload string, policies map[string]plan.Policy, notes map[string]string) {
 	for name := r.Receiver; ; {
 		if _, ok := policies[name]; !ok {
 			policies[name] = r.Policy

@@ -79,23 +79,23 @@ func glob(pattern, name string) bool {
 	return ok
 }
 
-// Recipient is a receiver that a route selects.
-type Recipient struct {
+// recipient is a receiver that a route selects.
+type recipient struct {
 	Receiver string
 	Policy   plan.Policy
 }
 
-// Recipients are the receivers that the routes select for a record, in the order
+// recipients are the receivers that the routes select for a record, in the order
 // of the routes.
-func (c *Config) Recipients(rec events.Record) []Recipient {
-	var all []Recipient
+func (c *Config) recipients(rec events.Record) []recipient {
+	var all []recipient
 	for i, r := range c.Routes {
 		if !r.Match.matches(rec) {
 			continue
 		}
 		for _, name := range r.Receivers {
-			if !slices.ContainsFunc(all, func(t Recipient) bool { return t.Receiver == name }) {
-				all = append(all, Recipient{name, r.policy(i, rec)})
+			if !slices.ContainsFunc(all, func(t recipient) bool { return t.Receiver == name }) {
+				all = append(all, recipient{name, r.policy(i, rec)})
 			}
 		}
 		if !r.Continue {

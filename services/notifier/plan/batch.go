@@ -22,12 +22,12 @@ const patience = 5
 type batch struct {
 	key     string
 	queue   *Queue
-	members map[string]Action
+	members map[string]action
 }
 
 // batchKey names the message that an action belongs to. A name with a slash is
 // of no workload and is told by itself.
-func batchKey(workload string, a Action, e *entry) string {
+func batchKey(workload string, a action, e *entry) string {
 	switch {
 	case a.Kind == events.KindOpened && e.policy.Group != "":
 		return "opened/" + e.policy.Group
@@ -129,11 +129,11 @@ func (q *Queue) settle(name string, e *entry) {
 	delete(q.unsaved, name)
 }
 
-func (q *Queue) join(name string, e *entry, a Action, now time.Time) {
+func (q *Queue) join(name string, e *entry, a action, now time.Time) {
 	key := batchKey(name, a, e)
 	b := q.batches[key]
 	if b == nil {
-		b = &batch{key: key, queue: q, members: map[string]Action{}}
+		b = &batch{key: key, queue: q, members: map[string]action{}}
 		q.batches[key] = b
 	}
 	b.members[name] = a

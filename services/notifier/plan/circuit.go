@@ -51,9 +51,9 @@ func (c *circuit) pause(now time.Time, d time.Duration) {
 	}
 }
 
-// GiveUp is how long a receiver may be out of reach before somebody else is told
+// giveUp is how long a receiver may be out of reach before somebody else is told
 // in its place.
-const GiveUp = 15 * time.Minute
+const giveUp = 15 * time.Minute
 
 // Health is a receiver's condition.
 type Health string
@@ -87,7 +87,7 @@ func (q *Queue) Restore(h Health, at time.Time) {
 		q.circuit.refused = true
 		q.circuit.pause(at, Probe)
 	case Down:
-		q.circuit.down = at.Add(-GiveUp)
+		q.circuit.down = at.Add(-giveUp)
 	}
 }
 
@@ -101,7 +101,7 @@ func (q *Queue) Ready(now time.Time) bool {
 // fallback has to be.
 func (q *Queue) Away(now time.Time) bool {
 	c := q.circuit
-	return c.refused || !c.down.IsZero() && now.Sub(c.down) >= GiveUp
+	return c.refused || !c.down.IsZero() && now.Sub(c.down) >= giveUp
 }
 
 // Lost reports whether somebody else has to be told of a workload.

@@ -49,8 +49,8 @@ type Member struct {
 // Next is when the delivery is attempted next.
 func (d *Delivery) Next() time.Time { return d.At.Add(d.Wait) }
 
-func (m Member) action(kind string) Action {
-	return Action{Kind: kind, Incident: m.Incident, Ordinal: m.Ordinal, Open: m.Open}
+func (m Member) action(kind string) action {
+	return action{Kind: kind, Incident: m.Incident, Ordinal: m.Ordinal, Open: m.Open}
 }
 
 // ID is the identity of a message: who is told what about which incidents. It

@@ -68,7 +68,7 @@ func (q *Queue) attempted(d *Delivery, now time.Time) Wait {
 
 // planned is the wait of a message in the making: of all that holds it back,
 // what does so for longest.
-func (q *Queue) planned(e *entry, a Action, due, now time.Time) Wait {
+func (q *Queue) planned(e *entry, a action, due, now time.Time) Wait {
 	w := Wait{Kind: a.Kind, For: ForTurn}
 	hold := func(cause Cause, until time.Time) {
 		if until.After(now) && !until.Before(w.Until) {

@@ -6,8 +6,8 @@ import (
 	"github.com/authwatch/authwatch/events"
 )
 
-// Action is the next message about one workload. The zero value is none.
-type Action struct {
+// action is the next message about one workload. The zero value is none.
+type action struct {
 	Kind     string    // an events.Kind; settled where it is decided that nothing is said
 	Incident string    // that the message is about
 	Ordinal  int       // tells reminders apart
@@ -20,7 +20,7 @@ type Action struct {
 const settled = "settled"
 
 // same reports whether two actions are the same message, whenever it is due.
-func (a Action) same(b Action) bool {
+func (a action) same(b action) bool {
 	a.At, b.At, a.Early, b.Early = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	return a == b
 }
@@ -30,58 +30,58 @@ func (a Action) same(b Action) bool {
 // to wait. Rows are told in the order of the incidents: an incident that the
 // receiver knows as open is closed before the next one is opened, except while
 // the workload flaps.
-func Plan(rec events.Record, row Row, p Policy, now time.Time) Action {
+func Plan(rec events.Record, row Row, p Policy, now time.Time) action {
 	open := rec.Incident != ""
 	switch {
 	case row.Delivered.Open && rec.Incident == row.Delivered.Incident:
 		return remind(row, p)
 	case row.Delivered.Open && open && row.Flapping(now):
-		return Action{Kind: events.KindDigest, Incident: rec.Incident, Open: true}.after(row.calm(now))
+		return action{Kind: events.KindDigest, Incident: rec.Incident, Open: true}.after(row.calm(now))
 	case row.Delivered.Open:
 		return resolve(rec, row, p, now)
 	case open:
 		return opening(rec, row, p, now)
 	case row.Due != nil && (p.silenced(now) || row.Due.Incident == row.Delivered.Incident):
-		return Action{Kind: settled}
+		return action{Kind: settled}
 	case row.Due != nil:
-		return Action{Kind: events.KindDigest, Incident: row.Due.Incident}.after(row.calm(now))
+		return action{Kind: events.KindDigest, Incident: row.Due.Incident}.after(row.calm(now))
 	}
-	return Action{}
+	return action{}
 }
 
 // after is a, due at the time and not before, in company or not.
-func (a Action) after(at time.Time) Action {
+func (a action) after(at time.Time) action {
 	a.At, a.Early = at, at
 	return a
 }
 
-func remind(row Row, p Policy) Action {
+func remind(row Row, p Policy) action {
 	if !p.Routed || p.Repeat <= 0 {
-		return Action{}
+		return action{}
 	}
-	return Action{
+	return action{
 		Kind: events.KindReminder, Incident: row.Delivered.Incident, Ordinal: row.Delivered.Reminders + 1, Open: true,
 		At: later(row.Delivered.At.Add(p.Repeat), p.SilencedUntil), Early: p.SilencedUntil,
 	}
 }
 
-func resolve(rec events.Record, row Row, p Policy, now time.Time) Action {
+func resolve(rec events.Record, row Row, p Policy, now time.Time) action {
 	if !p.SendResolved {
-		return Action{Kind: settled}
+		return action{Kind: settled}
 	}
-	a := Action{Kind: events.KindResolved, Incident: row.Delivered.Incident, At: row.Seen.At}
+	a := action{Kind: events.KindResolved, Incident: row.Delivered.Incident, At: row.Seen.At}
 	if rec.Incident == "" {
 		a = a.after(row.calm(now))
 	}
 	return a
 }
 
-func opening(rec events.Record, row Row, p Policy, now time.Time) Action {
+func opening(rec events.Record, row Row, p Policy, now time.Time) action {
 	due := row.Due != nil && row.Due.Incident == rec.Incident
 	if !p.Routed && !due {
-		return Action{}
+		return action{}
 	}
-	a := Action{Kind: events.KindOpened, Incident: rec.Incident, Open: true}
+	a := action{Kind: events.KindOpened, Incident: rec.Incident, Open: true}
 	a.Early = later(row.calm(now), p.SilencedUntil)
 	a.At = later(row.Seen.At.Add(p.Wait), a.Early)
 	return a

@@ -18,8 +18,8 @@ const (
 	maxText  = 32 << 10
 )
 
-// Data is what a template sees.
-type Data struct {
+// data is what a template sees.
+type data struct {
 	Kind      string
 	Receiver  string
 	Open      bool
@@ -65,7 +65,7 @@ func (t Templates) Render(m *Message) error {
 	if m.Text == "" {
 		m.Text = m.Title
 	}
-	data := Data{
+	data := data{
 		Kind: m.Kind, Receiver: m.Receiver, Open: m.Open, Left: m.Left, Note: m.Note,
 		Workloads: m.Workloads, Title: m.Title, Text: m.Text,
 	}
@@ -100,7 +100,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 var _ io.Writer = (*bounded)(nil)
 
-func execute(t *template.Template, data Data, most int) (string, error) {
+func execute(t *template.Template, data data, most int) (string, error) {
 	if t == nil {
 		return "", nil
 	}

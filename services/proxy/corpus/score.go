@@ -17,11 +17,11 @@ type Said struct {
 
 // The verdicts of a gateway.
 const (
-	SaidNothing   = "none"
-	SaidAccepted  = "accepted"
-	SaidRejected  = "rejected"
-	SaidRefused   = "refused" // some requests, while others are accepted
-	SaidForbidden = "forbidden"
+	saidNothing   = "none"
+	saidAccepted  = "accepted"
+	saidRejected  = "rejected"
+	saidRefused   = "refused" // some requests, while others are accepted
+	saidForbidden = "forbidden"
 )
 
 // Detector decides from answers alone whether a token is dead: what the
@@ -82,7 +82,7 @@ func (t *Tally) add(h *History, spans []span, said []Said) {
 	told := make([]time.Time, len(spans))
 	bad := false
 	for _, s := range said {
-		now := s.Verdict == SaidRejected
+		now := s.Verdict == saidRejected
 		if now && !bad {
 			if i := current(spans, s.At); spans[i].dead {
 				t.TrueAlarms++
@@ -90,13 +90,13 @@ func (t *Tally) add(h *History, spans []span, said []Said) {
 				t.FalseAlarms++
 			}
 		}
-		if now || s.Verdict == SaidRefused {
+		if now || s.Verdict == saidRefused {
 			if i := current(spans, s.At); told[i].IsZero() {
 				told[i] = s.At
 			}
 		}
-		if s.Verdict != SaidForbidden {
-			bad = now || s.Verdict == SaidRefused
+		if s.Verdict != saidForbidden {
+			bad = now || s.Verdict == saidRefused
 		}
 	}
 	if t.FalseAlarms > falseBefore {

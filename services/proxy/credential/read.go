@@ -46,7 +46,7 @@ func (s *Source) ask(ctx context.Context) (reading, *failure) {
 	if bad != nil {
 		return r, bad
 	}
-	r.token = Clean(r.token)
+	r.token = cleanToken(r.token)
 	if problem, detail := Check(r.token); problem != "" {
 		return r, &failure{problem: problem, detail: detail}
 	}

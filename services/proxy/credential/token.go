@@ -49,9 +49,9 @@ func Check(token string) (problem, detail string) {
 	return "", ""
 }
 
-// Clean takes from raw what is not part of the token: a byte order mark, the
+// cleanToken takes from raw what is not part of the token: a byte order mark, the
 // final line break, and one "Bearer " in front, which people copy along.
-func Clean(raw string) string {
+func cleanToken(raw string) string {
 	token := strings.TrimPrefix(raw, "\uFEFF")
 	token = strings.TrimRight(token, "\r\n")
 	if hasFold(token, scheme) {

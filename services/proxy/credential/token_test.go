@@ -48,7 +48,7 @@ func TestATokenThatCannotWorkIsToldFromOneThatCan(t *testing.T) {
 		"'abc'":                    {problem: events.ProblemMalformed, detail: "quotation"},
 		strings.Repeat("x", 16385): {problem: events.ProblemMalformed, detail: "longer"},
 	} {
-		got := Clean(raw)
+		got := cleanToken(raw)
 		problem, detail := Check(got)
 		require.Equal(t, want.problem, problem, "%q", raw)
 		require.Contains(t, detail, want.detail, "%q", raw)

@@ -20,8 +20,8 @@ type Param struct {
 	Value string `json:"value"`
 }
 
-// Get returns the first parameter called name, which is in lower case.
-func (c *Challenge) Get(name string) string {
+// get returns the first parameter called name, which is in lower case.
+func (c *Challenge) get(name string) string {
 	for _, p := range c.Params {
 		if p.Name == name {
 			return p.Value
@@ -34,7 +34,7 @@ func (c *Challenge) Get(name string) string {
 func (c *Challenge) Is(scheme string) bool { return strings.EqualFold(c.Scheme, scheme) }
 
 // code is the OAuth error code, in lower case, where one is given.
-func (c *Challenge) code() string { return events.Code(c.Get("error")) }
+func (c *Challenge) code() string { return events.Code(c.get("error")) }
 
 // Event returns c as events carry it: printable, bounded, without token68. Nil
 // for a nil c.
@@ -44,10 +44,10 @@ func (c *Challenge) Event() *events.Challenge {
 	}
 	return &events.Challenge{
 		Scheme:           events.CleanText(c.Scheme, 64),
-		Error:            events.CleanText(c.Get("error"), 64),
-		ErrorDescription: events.CleanText(c.Get("error_description"), 300),
-		Realm:            events.CleanText(c.Get("realm"), 200),
-		Scope:            events.CleanText(c.Get("scope"), 1000),
-		ResourceMetadata: events.CleanText(c.Get("resource_metadata"), 500),
+		Error:            events.CleanText(c.get("error"), 64),
+		ErrorDescription: events.CleanText(c.get("error_description"), 300),
+		Realm:            events.CleanText(c.get("realm"), 200),
+		Scope:            events.CleanText(c.get("scope"), 1000),
+		ResourceMetadata: events.CleanText(c.get("resource_metadata"), 500),
 	}
 }

@@ -97,7 +97,7 @@ func TestWhatIsReadOfChallengesIsBounded(t *testing.T) {
 	require.Len(t, one, 1)
 	require.Len(t, one[0].Params, maxParams)
 	long := ParseChallenges([]string{`Bearer realm="` + strings.Repeat("x", 1<<20)}, nil)
-	require.LessOrEqual(t, len(long[0].Get("realm")), maxBytes)
+	require.LessOrEqual(t, len(long[0].get("realm")), maxBytes)
 }
 
 func TestAChallengeInAnEventIsPrintableAndBounded(t *testing.T) {

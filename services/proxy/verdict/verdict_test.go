@@ -53,7 +53,7 @@ func TestEachGoldenAnswerGetsItsVerdict(t *testing.T) {
 			} else {
 				require.NotNil(t, got.Challenge)
 				require.Equal(t, want.Scheme, got.Challenge.Scheme)
-				require.Equal(t, want.Error, got.Challenge.Get("error"))
+				require.Equal(t, want.Error, got.Challenge.get("error"))
 			}
 			if want.Row == "" {
 				require.Nil(t, r)
