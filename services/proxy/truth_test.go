@@ -11,18 +11,22 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy/corpus"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
-	"github.com/authwatch/authwatch/services/proxy/tracker"
+	"github.com/authwatch/authwatch/services/proxy/outbox"
 )
 
 // TestTheCorpus plays every history through a workload, over HTTP on connections
@@ -108,36 +112,53 @@ type gateway struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	w    *workload
 	stop func()
+
+	mu   sync.Mutex
 	said []corpus.Said
 }
 
 func (g *gateway) start() {
 	t := g.t
-	w, err := newWorkload(g.cfg, Limits{}, newMetrics(nil, nil), slog.New(slog.DiscardHandler), g.hear, func() {})
+	log := slog.New(slog.DiscardHandler)
+	out, err := outbox.Open(outbox.Options{Publisher: g, Log: log})
+	require.NoError(t, err)
+	source, err := credential.New(g.cfg.Credential, log)
+	require.NoError(t, err)
+	w, err := newWorkload(g.cfg, source, Limits{}, &shared{
+		log: log, metrics: newMetrics(), leaseDue: newSignal(),
+		publisher: &publisher{source: "urn:authwatch:proxy:corpus", outbox: out, log: log},
+	})
 	require.NoError(t, err)
 	base, err := g.cfg.base()
 	require.NoError(t, err)
 	w.upstream = forward.New(forward.Options{URL: base, Dial: g.dial, ConnectTimeout: 10 * time.Second, HeaderTimeout: time.Minute})
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { w.run(ctx); close(ended) }()
+	var wg sync.WaitGroup
+	wg.Go(w.start(ctx))
+	wg.Go(func() { source.Run(ctx) })
+	wg.Go(func() { _ = out.Run(ctx) })
 	g.w = w
 	g.stop = func() {
 		cancel()
-		<-ended
+		wg.Wait()
 		w.retire()
 	}
 	synctest.Wait()
 }
 
-func (g *gateway) hear(f tracker.Fact) {
-	s := corpus.Said{At: f.At}
-	switch f.Type {
+// Publish is where the bus would be.
+func (g *gateway) Publish(_ context.Context, e event.Event) error {
+	var o events.Observation
+	if err := e.DataAs(&o); err != nil {
+		return err
+	}
+	s := corpus.Said{At: e.Time()}
+	switch e.Type() {
 	case events.TypeAuthorized:
 		s.Verdict = corpus.SaidAccepted
 	case events.TypeUnauthorized:
-		s.Verdict, s.Reason = corpus.SaidRejected, f.Observation.Reason(f.Type)
-		if s.Reason == "refused_class" {
+		s.Verdict, s.Reason = corpus.SaidRejected, o.Reason(e.Type())
+		if s.Reason == events.ReasonRefusedClass {
 			s.Verdict = corpus.SaidRefused
 		}
 	case events.TypeForbidden:
@@ -145,9 +166,12 @@ func (g *gateway) hear(f tracker.Fact) {
 	case events.TypeLoaded:
 		s.Verdict = corpus.SaidNothing
 	default:
-		return
+		return nil
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.said = append(g.said, s)
+	return nil
 }
 
 func (g *gateway) URL() string { return "http://authwatch.example" }
@@ -156,7 +180,9 @@ func (g *gateway) Said() []corpus.Said {
 	synctest.Wait()
 	time.Sleep(time.Second) // edges are told once a second
 	synctest.Wait()
-	return g.said
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.said)
 }
 
 func (g *gateway) Use(token string) {
@@ -171,7 +197,7 @@ func (g *gateway) Restart() {
 }
 
 func (g *gateway) Try(ctx context.Context) string {
-	return trialOf(ask(ctx, g.w.upstream, &g.cfg, g.w.source.Current().Token)).Result()
+	return trialOf(askUpstream(ctx, g.w.upstream, &g.cfg, g.w.source.Current().Token)).Result()
 }
 
 // pipe is a listener whose connections are in memory.
