@@ -58,6 +58,9 @@ type Observation struct {
 	// Rejections counts the consecutive rejected answers behind this event.
 	Rejections int64      `json:"rejections,omitempty"`
 	FirstSeen  *time.Time `json:"first_seen,omitempty"` // of the first of those rejections
+	// AcceptedAt is when this very credential was accepted last, to about a second
+	// (auth.unauthorized). Absent: never, as far as the proxy knows.
+	AcceptedAt *time.Time `json:"accepted_at,omitempty"`
 	// AcceptedElsewhere is a request of another kind that the same credential was
 	// accepted for (auth.unauthorized). Sent before FirstSeen, it is only worth
 	// knowing; sent after it, the credential is alive and refused for one kind of

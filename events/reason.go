@@ -22,7 +22,11 @@ func (o Observation) Reason(typ string) string {
 		if o.refusedClass() {
 			return ReasonRefusedClass
 		}
-		return o.Response.Reason()
+		reason := o.Response.Reason()
+		if reason == ReasonOtherScheme && o.AcceptedAt != nil {
+			return ReasonBare401 // the scheme cannot be the reason
+		}
+		return reason
 	case TypeMissing:
 		if problem := Code(o.Problem); problem != "" {
 			return problem
@@ -57,7 +61,7 @@ func (c *Challenge) Reason() string {
 	switch {
 	case c == nil:
 		return ReasonBare401
-	case c.Scheme != "" && !strings.EqualFold(c.Scheme, "Bearer"):
+	case c.Scheme != "" && !strings.EqualFold(c.Scheme, "Bearer") && !strings.EqualFold(c.Scheme, "OAuth"):
 		return ReasonOtherScheme
 	}
 	if code := Code(c.Error); code != "" {

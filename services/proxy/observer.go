@@ -97,8 +97,15 @@ func (o *observer) needless(generation uint64, now time.Time) bool {
 	return now.UnixNano()-last < int64(sampleEvery) || !o.sampled.CompareAndSwap(last, now.UnixNano())
 }
 
+// finding is what is known of a rejection.
+type finding struct {
+	ruling    tracker.Ruling
+	elsewhere *events.Acceptance // what is accepted meanwhile
+	accepted  bool               // the credential was accepted before
+}
+
 // rule waits until it is known what a rejection meant, for a bounded time.
-func (o *observer) rule(ctx context.Context, a tracker.Answer) (tracker.Ruling, *events.Acceptance) {
+func (o *observer) rule(ctx context.Context, a tracker.Answer) finding {
 	own, cancel := context.WithTimeout(ctx, rulingTimeout)
 	defer cancel()
 	o.mu.Lock()
@@ -108,7 +115,7 @@ func (o *observer) rule(ctx context.Context, a tracker.Answer) (tracker.Ruling, 
 	for {
 		ruling, changed := o.tracker.Rule(a), o.changed
 		if ruling != tracker.Pending || o.retired || own.Err() != nil {
-			return ruling, o.tracker.Accepted()
+			return finding{ruling, o.tracker.Elsewhere(), o.tracker.Accepted()}
 		}
 		o.mu.Unlock()
 		select {

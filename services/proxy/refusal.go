@@ -19,21 +19,24 @@ const (
 
 // refusal is what a shielded client is answered in place of the upstream's
 // rejection: what is known of it.
-func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, ruling tracker.Ruling, elsewhere *events.Acceptance) shield.Reply {
+func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, f finding) shield.Reply {
 	dead := advice.Case{
 		Status: events.StatusUnauthenticated, Reason: v.Reason, Response: &a.Response, Request: a.Request(),
 	}
 	soon := shield.Reply{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeDoubted, Reason: "doubted", RetryAfter: retrySoon,
 	}
-	switch ruling {
+	if v.Reason == events.ReasonOtherScheme && f.accepted {
+		dead.Reason = events.ReasonBare401 // the scheme cannot be the reason
+	}
+	switch f.ruling {
 	case tracker.SessionLost:
 		return shield.Reply{
 			Status: http.StatusNotFound, Code: shield.CodeSessionLost, Reason: "session_lost",
 			Message: "the session is gone; the upstream does not know it any more. Reconnect: open a new session with initialize.",
 		}
 	case tracker.Refused:
-		dead.Reason, dead.Elsewhere = events.ReasonRefusedClass, elsewhere
+		dead.Reason, dead.Elsewhere = events.ReasonRefusedClass, f.elsewhere
 	case tracker.Alive:
 		soon.Message = fmt.Sprintf("the upstream refused this request (%s); it accepts the same credential otherwise. Try again.", said(v))
 	case tracker.Settling:

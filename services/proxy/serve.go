@@ -166,8 +166,7 @@ func (x *exchange) replaced(resp *http.Response) bool {
 	if !news || v.Kind != verdict.Rejected || !w.shielded {
 		return false
 	}
-	ruling, elsewhere := w.observer.rule(x.Request.Context(), a)
-	x.refuse(x.refusal(a, v, ruling, elsewhere))
+	x.refuse(x.refusal(a, v, w.observer.rule(x.Request.Context(), a)))
 	return true
 }
 
@@ -197,8 +196,11 @@ func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	if v, ok := x.w.rules.Head(rule.Of(x.Request.Method, resp)); ok && !x.discovery {
 		return v
 	}
-	a := verdict.Response{Method: x.Request.Method, Discovery: x.discovery, Status: resp.StatusCode}
-	if resp.StatusCode >= 400 {
+	a := verdict.Response{
+		Method: x.Request.Method, Accept: x.Request.Header.Get("Accept"), Discovery: x.discovery,
+		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"),
+	}
+	if resp.StatusCode >= 300 {
 		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())
 	}
 	return verdict.Judge(a)

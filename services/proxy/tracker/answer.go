@@ -92,10 +92,13 @@ func (t *Tracker) Rule(a Answer) Ruling {
 	return Alive
 }
 
-// Accepted returns what was accepted last while another class is refused.
-func (t *Tracker) Accepted() *events.Acceptance {
+// Elsewhere returns what was accepted last while another class is refused.
+func (t *Tracker) Elsewhere() *events.Acceptance {
 	if t.elsewhere == nil {
 		return nil
 	}
 	return accepted(*t.elsewhere)
 }
+
+// Accepted reports whether the value in use was ever accepted.
+func (t *Tracker) Accepted() bool { return !t.goodAt.IsZero() }

@@ -168,6 +168,9 @@ func (t *Tracker) rejection() events.Observation {
 		Rejections: t.total,
 		FirstSeen:  &first,
 	}
+	if at := t.goodAt; !at.IsZero() {
+		o.AcceptedAt = &at
+	}
 	if elsewhere != nil {
 		o.AcceptedElsewhere = accepted(*elsewhere)
 	}

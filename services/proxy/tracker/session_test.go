@@ -73,7 +73,7 @@ func TestAClassThatIsRefusedInANewSessionTooIsRefusedThere(t *testing.T) {
 	a := c.refuse(tracker.Answer{Strong: true, Session: s})
 	require.Equal(t, "initialize", c.elsewhere())
 	require.Equal(t, tracker.Refused, c.Rule(a))
-	require.Equal(t, "initialize", c.Accepted().Request.MCPMethod)
+	require.Equal(t, "initialize", c.Elsewhere().Request.MCPMethod)
 	require.Len(t, c.asked, 1, "the first answer is enough")
 
 	// In the old one nothing new would be said.

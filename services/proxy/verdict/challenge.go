@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/authwatch/authwatch/events"
@@ -45,7 +46,7 @@ func (c *Challenge) Event() *events.Challenge {
 	return &events.Challenge{
 		Scheme:           events.CleanText(c.Scheme, 64),
 		Error:            events.CleanText(c.get("error"), 64),
-		ErrorDescription: events.CleanText(c.get("error_description"), 300),
+		ErrorDescription: events.CleanText(cmp.Or(c.get("error_description"), c.get("errordescription")), 300),
 		Realm:            events.CleanText(c.get("realm"), 200),
 		Scope:            events.CleanText(c.get("scope"), 1000),
 		ResourceMetadata: events.CleanText(c.get("resource_metadata"), 500),

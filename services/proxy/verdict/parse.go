@@ -27,18 +27,20 @@ const maxLine = 4 * maxBytes
 // made of the answer holds one.
 func ParseChallenges(header []string, secrets *redact.Filter) []Challenge {
 	var found []Challenge
-	left := maxBytes
+	left := maxLine
 	for _, line := range header {
 		if left <= 0 {
 			break
 		}
-		p := parser{line: line[:min(len(line), maxLine)], room: maxChallenges - len(found)}
+		p := parser{line: line[:min(len(line), maxLine)], found: found}
 		p.parse()
-		for _, c := range p.found {
-			c.redact(secrets)
-			left -= c.cut(left)
-			found = append(found, c)
-		}
+		left -= len(p.line)
+		found = p.found
+	}
+	left = maxBytes
+	for i := range found {
+		found[i].redact(secrets)
+		left -= found[i].cut(left)
 	}
 	return found
 }
@@ -68,8 +70,7 @@ func (c *Challenge) cut(most int) (size int) {
 type parser struct {
 	line  string
 	at    int
-	room  int
-	found []Challenge
+	found []Challenge // also of the fields before: all are one list
 }
 
 func (p *parser) parse() {
@@ -77,6 +78,7 @@ func (p *parser) parse() {
 		start := p.at
 		name := p.token()
 		switch {
+		case name == "" && p.line[p.at] == '"' && p.positional():
 		case name == "":
 			p.skipElement()
 		case p.accept('='):
@@ -91,7 +93,7 @@ func (p *parser) parse() {
 
 // challenge begins one; its parameters follow by themselves.
 func (p *parser) challenge(scheme string) {
-	if len(p.found) == p.room {
+	if len(p.found) == maxChallenges {
 		p.at = len(p.line)
 		return
 	}
@@ -127,6 +129,24 @@ func (p *parser) param(name string) {
 		return
 	}
 	c.Params = append(c.Params, Param{Name: strings.ToLower(name), Value: value})
+}
+
+// positions are the parameters of a challenge that gives them without names, as
+// in: OAuth "Facebook Platform" "invalid_token" "…".
+var positions = []string{"realm", "error", "error_description"}
+
+// positional takes a value without a name. It reports false where none can be.
+func (p *parser) positional() bool {
+	if len(p.found) == 0 {
+		return false
+	}
+	c := &p.found[len(p.found)-1]
+	n := len(c.Params)
+	if c.Is("Bearer") || c.Token68 != "" || n >= len(positions) || n > 0 && c.Params[n-1].Name != positions[n-1] {
+		return false
+	}
+	c.Params = append(c.Params, Param{Name: positions[n], Value: p.quoted()})
+	return true
 }
 
 // fresh reports whether a challenge may begin at start: at the beginning of an

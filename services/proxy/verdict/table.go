@@ -9,6 +9,7 @@ const (
 	anything said = iota
 	invalidToken
 	insufficientScope
+	challenged // by a challenge of any kind
 )
 
 // row is one line of the table. Zero values match everything.
@@ -18,6 +19,7 @@ type row struct {
 	from, to int // status, inclusive
 	says     said
 	method   string
+	page     bool // a page that the request did not ask for
 }
 
 // table is read from the top; the first row that matches decides, and an answer
@@ -32,12 +34,17 @@ var table = []row{
 	{name: "unauthorized", kind: Rejected, from: 401, to: 401},
 	// Caches and load balancers answer HEAD themselves.
 	{name: "head", kind: Nothing, from: 200, to: 299, method: http.MethodHead},
+	// Azure DevOps and others answer so with a page to sign in.
+	{name: "in place of the upstream", kind: Nothing, from: 203, to: 203},
+	{name: "page", kind: Nothing, from: 200, to: 299, page: true},
+	{name: "redirect with a challenge", kind: Rejected, from: 300, to: 399, says: challenged},
 	{name: "success", kind: Accepted, from: 200, to: 299},
 	{name: "upgrade", kind: Accepted, from: 101, to: 101},
 }
 
 func (r *row) matches(a *Response, says said) bool {
 	return a.Status >= r.from && a.Status <= r.to &&
-		(r.says == anything || r.says == says) &&
+		(r.says == anything || r.says == says || r.says == challenged && len(a.Challenges) > 0) &&
+		(!r.page || a.isPage()) &&
 		(r.method == "" || r.method == a.Method)
 }

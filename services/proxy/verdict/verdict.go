@@ -23,10 +23,12 @@ func (k Kind) String() string { return [...]string{"nothing", "accepted", "rejec
 
 // Response is what Judge looks at of an upstream's answer.
 type Response struct {
-	Method     string // of the request
-	Discovery  bool   // the request was for OAuth metadata or registration
-	Status     int    // 0: none came
-	Challenges []Challenge
+	Method      string // of the request
+	Accept      string // of the request
+	Discovery   bool   // the request was for OAuth metadata or registration
+	Status      int    // 0: none came
+	ContentType string
+	Challenges  []Challenge
 }
 
 // Verdict is the judgement on one answer.
@@ -47,6 +49,32 @@ func (v *Verdict) Response(status int) events.Response {
 	return events.Response{Status: status, Challenge: v.Challenge.Event(), Rule: v.Rule, Address: events.CleanText(v.Address, 500)}
 }
 
+// codeInsufficientClaims is said by services with continuous access evaluation:
+// the token has to be replaced by one with certain claims.
+const codeInsufficientClaims = "insufficient_claims"
+
+// isPage reports whether the answer is an HTML page that nobody asked for. It was
+// asked for if Accept names it: what takes anything is a program, which did not
+// mean a page to sign in.
+func (a *Response) isPage() bool {
+	return isHTML(a.ContentType) && !asksForHTML(a.Accept)
+}
+
+func isHTML(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	return kind == "text/html" || kind == "application/xhtml+xml"
+}
+
+func asksForHTML(accept string) bool {
+	for kind := range strings.SplitSeq(accept, ",") {
+		if kind, _, _ = strings.Cut(kind, ";"); isHTML(kind) || strings.EqualFold(strings.TrimSpace(kind), "text/*") {
+			return true
+		}
+	}
+	return false
+}
+
 // Judge returns the verdict on a.
 func Judge(a Response) Verdict {
 	v, _ := judge(&a)
@@ -62,7 +90,7 @@ func judge(a *Response) (Verdict, *row) {
 	says := anything
 	if c != nil {
 		switch c.code() {
-		case events.ReasonInvalidToken:
+		case events.ReasonInvalidToken, codeInsufficientClaims:
 			says = invalidToken
 		case events.ReasonInsufficientScope:
 			says = insufficientScope
@@ -93,7 +121,7 @@ func decisive(all []Challenge) *Challenge {
 	rank := func(c *Challenge) int {
 		n := 0
 		switch c.code() {
-		case events.ReasonInvalidToken:
+		case events.ReasonInvalidToken, codeInsufficientClaims:
 			n = 8
 		case events.ReasonInsufficientScope:
 			n = 5

@@ -12,8 +12,10 @@ import (
 type vector struct {
 	Name            string   `json:"name"`
 	Method          string   `json:"method"`
+	Accept          string   `json:"accept"`
 	Discovery       bool     `json:"discovery"`
 	Status          int      `json:"status"`
+	ContentType     string   `json:"content_type"`
 	WWWAuthenticate []string `json:"www_authenticate"`
 
 	Row     string   `json:"row"`
@@ -34,7 +36,7 @@ func vectors(t *testing.T) []vector {
 }
 
 func (v *vector) answer() *Response {
-	return &Response{Method: v.Method, Discovery: v.Discovery, Status: v.Status, Challenges: ParseChallenges(v.WWWAuthenticate, nil)}
+	return &Response{Method: v.Method, Accept: v.Accept, Discovery: v.Discovery, Status: v.Status, ContentType: v.ContentType, Challenges: ParseChallenges(v.WWWAuthenticate, nil)}
 }
 
 func TestEachGoldenAnswerGetsItsVerdict(t *testing.T) {
@@ -88,10 +90,10 @@ func TestNoStatusBut401AndInvalidTokenRejects(t *testing.T) {
 	for status := range 1000 {
 		bare := Judge(Response{Method: "POST", Status: status}).Kind
 		require.Equal(t, status == 401, bare == Rejected, status)
-		require.Equal(t, status == 101 || status >= 200 && status <= 299, bare == Accepted, status)
+		require.Equal(t, status == 101 || status >= 200 && status <= 299 && status != 203, bare == Accepted, status)
 
 		told := Judge(Response{Method: "POST", Status: status, Challenges: invalid}).Kind
-		require.Equal(t, status >= 400 && status <= 499 && status != 407 && status != 429, told == Rejected, status)
+		require.Equal(t, status >= 300 && status <= 499 && status != 407 && status != 429, told == Rejected, status)
 
 		require.Equal(t, Nothing, Judge(Response{Method: "OPTIONS", Status: status, Challenges: invalid}).Kind, status)
 		require.Equal(t, Nothing, Judge(Response{Method: "POST", Discovery: true, Status: status, Challenges: invalid}).Kind, status)
