@@ -3,12 +3,10 @@ package notifier
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 	"github.com/authwatch/authwatch/services/notifier/receiver"
@@ -184,37 +182,4 @@ func (w *worker) attempt(ctx context.Context, draining <-chan struct{}, d *plan.
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// test sends a test message, once, between two alerts, whatever is known of the
-// receiver. It publishes the receipt.
-func (w *worker) test(ctx context.Context, draining <-chan struct{}) (events.Receipt, error) {
-	select {
-	case w.testing <- struct{}{}:
-		defer func() { <-w.testing }()
-	default:
-		return events.Receipt{}, fmt.Errorf("receiver %q has %d tests that wait for its answer; try again later", w.name(), maxTests)
-	}
-	began := w.clock.Now()
-	m := receiver.Message{ID: events.NewID(began), Kind: events.KindTest, Receiver: w.name(), Time: began}
-	m.Thread = m.ID
-	t := test{m, make(chan plan.Result, 1)}
-	r := plan.Result{Outcome: plan.Retry, Error: "the notifier is stopping"}
-	select {
-	case w.tests <- t:
-		r = <-t.result
-	case <-draining:
-	case <-ctx.Done():
-	}
-	w.queue.tested(r)
-	receipt := events.Receipt{
-		Receiver: m.Receiver, DeliveryID: m.ID, Kind: m.Kind, Attempts: 1,
-		DurationMS: w.clock.Now().Sub(began).Milliseconds(), StatusCode: r.Status, Error: r.Error,
-	}
-	typ := events.TypeAlertFailed
-	if r.Outcome == plan.Delivered && r.Error == "" {
-		typ = events.TypeAlertDelivered
-	}
-	w.receipts.publish(ctx, typ, "", receipt)
-	return receipt, nil
 }

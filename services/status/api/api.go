@@ -3,13 +3,9 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
@@ -100,53 +96,6 @@ func (a *API) find(w http.ResponseWriter, r *http.Request) (Workload, bool) {
 		Problem(w, http.StatusNotFound, fmt.Sprintf("no workload is called %q", name))
 	}
 	return one, ok
-}
-
-// past answers with what one workload left behind.
-func past[T any](a *API, what string, read func(ctx context.Context, workload string, limit int) ([]T, error)) http.HandlerFunc {
-	return a.ready(func(w http.ResponseWriter, r *http.Request) {
-		one, ok := a.find(w, r)
-		if !ok {
-			return
-		}
-		limit, err := limitOf(r)
-		if err != nil {
-			Problem(w, http.StatusBadRequest, err.Error())
-			return
-		}
-		found, err := read(r.Context(), one.Workload, limit)
-		if err != nil {
-			Problem(w, http.StatusServiceUnavailable, "the "+what+" cannot be read now: "+err.Error())
-			return
-		}
-		answer(w, r, map[string][]T{what: found})
-	})
-}
-
-// Transitions are the records that a workload's changes of status left, newest
-// first.
-func (a *API) Transitions(ctx context.Context, workload string, limit int) ([]events.Record, error) {
-	return history(ctx, a.journal, bus.StreamStatus, events.TypeStatusChanged+"."+workload, limit, events.ParseStatus)
-}
-
-// Receipts are those about a workload, newest first.
-func (a *API) Receipts(ctx context.Context, workload string, limit int) ([]Receipt, error) {
-	return history(ctx, a.journal, bus.StreamAlert, "alert.*."+workload, limit, receiptOf)
-}
-
-// history reads the newest events of a subject. It leaves out what it cannot read.
-func history[T any](ctx context.Context, j Journal, stream, filter string, limit int, parse func(event.Event) (T, error)) ([]T, error) {
-	messages, err := j.History(ctx, stream, filter, limit)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return nil, err
-	}
-	found := make([]T, 0, len(messages))
-	for _, m := range messages {
-		if one, err := parse(m.Event); err == nil {
-			found = append(found, one)
-		}
-	}
-	return found, nil
 }
 
 func (a *API) document(w http.ResponseWriter, _ *http.Request) {

@@ -3,8 +3,6 @@ package api
 import (
 	"time"
 
-	"github.com/cloudevents/sdk-go/v2/event"
-
 	"github.com/authwatch/authwatch/events"
 )
 
@@ -25,17 +23,4 @@ type Workload struct {
 type Outage struct {
 	Since time.Time `json:"since"`
 	Error string    `json:"error,omitempty"`
-}
-
-// Receipt says whether a receiver accepted a message, and when.
-type Receipt struct {
-	ID   string    `json:"id"` // of the event
-	Type string    `json:"type"`
-	Time time.Time `json:"time"`
-	events.Receipt
-}
-
-func receiptOf(e event.Event) (Receipt, error) {
-	r, err := events.ParseReceipt(e)
-	return Receipt{ID: e.ID(), Type: e.Type(), Time: e.Time(), Receipt: r}, err
 }
