@@ -77,9 +77,9 @@ func (p *Player) see(r *recorded) {
 		challenge := r.Header().Values("WWW-Authenticate")
 		switch {
 		case d.Dead(r.status, challenge):
-			p.naive[i] = append(p.naive[i], Said{At: p.Now(), Verdict: saidRejected})
+			p.naive[i] = append(p.naive[i], Said{At: p.Now(), Verdict: SaidRejected})
 		case d.Alive(r.status, challenge):
-			p.naive[i] = append(p.naive[i], Said{At: p.Now(), Verdict: saidAccepted})
+			p.naive[i] = append(p.naive[i], Said{At: p.Now(), Verdict: SaidAccepted})
 		}
 	}
 }
@@ -181,13 +181,13 @@ func (p *Player) session(name string) string {
 }
 
 func (p *Player) compare(e Expect, said []Said) (problems []string) {
-	last := Said{Verdict: saidNothing}
+	last := Said{Verdict: SaidNothing}
 	alarms, bad := 0, false
 	for _, s := range said {
-		if s.Verdict == saidForbidden && e.Verdict != saidForbidden {
+		if s.Verdict == SaidForbidden && e.Verdict != SaidForbidden {
 			continue
 		}
-		now := s.Verdict == saidRejected || s.Verdict == saidRefused
+		now := s.Verdict == SaidRejected || s.Verdict == SaidRefused
 		if now && !bad {
 			alarms++
 		}

@@ -17,11 +17,11 @@ type Said struct {
 
 // The verdicts of a gateway.
 const (
-	saidNothing   = "none"
-	saidAccepted  = "accepted"
-	saidRejected  = "rejected"
-	saidRefused   = "refused" // some requests, while others are accepted
-	saidForbidden = "forbidden"
+	SaidNothing   = "none"
+	SaidAccepted  = "accepted"
+	SaidRejected  = "rejected"
+	SaidRefused   = "refused" // some requests, while others are accepted
+	SaidForbidden = "forbidden"
 )
 
 // Detector decides from answers alone whether a token is dead: what the
@@ -42,12 +42,12 @@ var Naive = []Detector{
 	}, Alive: success},
 }
 
-// Deaths are counted by [Tally.add] over histories.
+// Tally is what one detector did over the histories that it was scored with.
 type Tally struct {
 	Name        string
 	Histories   int
-	FalseAlarms int // incidents of a living token
-	Blamed      int // histories with one
+	FalseAlarms int      // incidents of a living token
+	Blamed      []string // histories with one
 	TrueAlarms  int
 	Deaths      int // that could be seen
 	Missed      []string
@@ -82,7 +82,7 @@ func (t *Tally) add(h *History, spans []span, said []Said) {
 	told := make([]time.Time, len(spans))
 	bad := false
 	for _, s := range said {
-		now := s.Verdict == saidRejected
+		now := s.Verdict == SaidRejected
 		if now && !bad {
 			if i := current(spans, s.At); spans[i].dead {
 				t.TrueAlarms++
@@ -90,17 +90,17 @@ func (t *Tally) add(h *History, spans []span, said []Said) {
 				t.FalseAlarms++
 			}
 		}
-		if now || s.Verdict == saidRefused {
+		if now || s.Verdict == SaidRefused {
 			if i := current(spans, s.At); told[i].IsZero() {
 				told[i] = s.At
 			}
 		}
-		if s.Verdict != saidForbidden {
-			bad = now || s.Verdict == saidRefused
+		if s.Verdict != SaidForbidden {
+			bad = now || s.Verdict == SaidRefused
 		}
 	}
 	if t.FalseAlarms > falseBefore {
-		t.Blamed++
+		t.Blamed = append(t.Blamed, h.Name)
 	}
 	for i, s := range spans {
 		if !s.dead || !s.seen || h.Unseen {
@@ -129,7 +129,7 @@ func Print(w io.Writer, tallies ...*Tally) {
 		"", "histories", "false alarms", "blamed", "deaths", "precision", "recall", "median delay")
 	for _, t := range tallies {
 		_, _ = fmt.Fprintf(w, "%-20s %9d %12d %7d %7d %9.1f%% %6.1f%% %12s\n",
-			t.Name, t.Histories, t.FalseAlarms, t.Blamed, t.Deaths, 100*t.Precision(), 100*t.Recall(), median(t.Delays))
+			t.Name, t.Histories, t.FalseAlarms, len(t.Blamed), t.Deaths, 100*t.Precision(), 100*t.Recall(), median(t.Delays))
 	}
 }
 
