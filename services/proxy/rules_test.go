@@ -15,6 +15,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/rule"
 )
 
@@ -247,4 +248,16 @@ func TestWhatIsWrongWithRulesAndProviderIsToldWithItsKey(t *testing.T) {
 	require.EqualError(t, doc.Check("proxy", c.Proxy.Validate()), `authwatch.yaml:7: proxy.workloads[0].provider: "slak" is not known; did you mean "slack"?
 authwatch.yaml:9: proxy.workloads[0].rules[0].status: "2000" is no status; write one such as 200, or a class such as 4xx
 authwatch.yaml:10: proxy.workloads[0].rules[1].json.error: is no JSON pointer; it starts with /, as in /error/code`)
+}
+
+func TestTheEndOfAPlainTokenIsReadOffAnAnswer(t *testing.T) {
+	t.Parallel()
+	up := newRemote(t, goodToken)
+	w := newWorld(t, up.URL, withProvider(""))
+	ends := time.Now().UTC().Add(5 * time.Hour).Truncate(time.Second)
+	answers(up, 200, `{}`, "GitHub-Authentication-Token-Expiration", ends.Format("2006-01-02 15:04:05")+" UTC")
+	w.do(http.MethodGet, "/github/user", "")
+	o := w.told("expiring")
+	require.Equal(t, ends, *o.Credential.ExpiresAt)
+	require.Equal(t, credential.Fingerprint(goodToken), o.Credential.Fingerprint)
 }

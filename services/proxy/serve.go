@@ -158,6 +158,9 @@ func (x *exchange) replaced(resp *http.Response) bool {
 		return false
 	}
 	x.opened(resp)
+	if at, ok := rule.Expiry(resp.Header, now); ok {
+		w.source.Learn(x.snapshot.Generation, at)
+	}
 	v := x.verdict(resp)
 	if x.readsBody(resp, v) {
 		return false

@@ -3,6 +3,9 @@ package credential
 import (
 	"encoding/base64"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -96,4 +99,47 @@ func TestAnExpiryThatIsOverOrUnknownIsNotAnnounced(t *testing.T) {
 		require.Zero(t, threshold)
 		require.True(t, next.IsZero())
 	}
+}
+
+func TestTheUpstreamSaysWhenATokenEndsThatSaysNothingItself(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte("plain-token-1"), 0o600))
+	w := &witness{}
+	s, err := New(Config{BearerTokenFile: path}, w.logger())
+	require.NoError(t, err)
+	s.Subscribe(w)
+	run(t, s)
+	first := s.Current()
+	require.Zero(t, first.ExpiresAt)
+
+	ends := time.Now().Add(12 * time.Hour).Truncate(time.Second)
+	s.Learn(first.Generation, ends)
+	now := s.Current()
+	require.Equal(t, ends, now.ExpiresAt)
+	require.Equal(t, first.Generation, now.Generation)
+	require.Eventually(t, func() bool { return len(w.lefts()) == 1 }, 5*time.Second, time.Millisecond)
+	s.Learn(first.Generation, ends)
+	s.Reread(t.Context())
+	require.Equal(t, ends, s.Current().ExpiresAt, "what was learned of a value stays while it does")
+	require.Len(t, w.values(), 2, "loaded, and its end known")
+
+	require.NoError(t, os.WriteFile(path, []byte("plain-token-2"), 0o600))
+	s.Reread(t.Context())
+	require.Zero(t, s.Current().ExpiresAt, "another value has another end")
+	s.Learn(first.Generation, ends)
+	require.Zero(t, s.Current().ExpiresAt, "an answer to the value before")
+	require.Len(t, w.lefts(), 1)
+}
+
+func TestWhatTheConfigurationSaysOfTheEndComesBeforeTheUpstream(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte("plain-token-1"), 0o600))
+	manual := time.Now().Add(100 * 24 * time.Hour).Truncate(time.Second)
+	s, err := New(Config{BearerTokenFile: path, Expires: Date{manual}}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	s.Reread(t.Context())
+	s.Learn(s.Current().Generation, manual.Add(time.Hour))
+	require.Equal(t, manual, s.Current().ExpiresAt)
 }

@@ -29,6 +29,7 @@ type Snapshot struct {
 	// Stale says what is wrong with the source while an earlier value stays in use.
 	Stale string
 
+	learned       bool // ExpiresAt, from the upstream
 	authorization string
 	secrets       *redact.Filter
 }
@@ -40,6 +41,11 @@ func (s *Snapshot) Secrets() *redact.Filter {
 		return redact.New(s.Token) // a literal, not from a Source
 	}
 	return s.secrets
+}
+
+// learns reports whether s is of the generation and its end not known better.
+func (s *Snapshot) learns(generation uint64, expires time.Time) bool {
+	return s.Usable() && s.Generation == generation && !s.ExpiresAt.Equal(expires) && (s.ExpiresAt.IsZero() || s.learned)
 }
 
 // Usable reports whether there is a token to attach.

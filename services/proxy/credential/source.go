@@ -16,8 +16,8 @@ import (
 // Subscriber is told what happens to a source, one call at a time and in order.
 // It must not block, nor call the source.
 type Subscriber interface {
-	// Changed: another value is in use, or no token is usable any more, or that is
-	// so for another reason.
+	// Changed: another value is in use, or it is known when it ends, or no token is
+	// usable any more, or that is so for another reason.
 	Changed(now *Snapshot)
 	// Expiring is called once for each threshold that a value passes: 7 days, 1
 	// day, 1 hour and 5 minutes before its expiry. Sources that renew their tokens
@@ -107,6 +107,29 @@ func (s *Source) Loaded() <-chan struct{} { return s.loaded }
 func (s *Source) Reread(ctx context.Context) *Snapshot {
 	s.reader.wait(ctx, false)
 	return s.Current()
+}
+
+// Learn takes in when the upstream says that the value of the generation ends.
+// What the source, the token or the configuration says of that comes first.
+func (s *Source) Learn(generation uint64, expires time.Time) {
+	if !s.Current().learns(generation, expires) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := s.Current()
+	if !current.learns(generation, expires) {
+		return
+	}
+	next, last := *current, *s.state.last
+	next.ExpiresAt, next.learned = expires, true
+	last.ExpiresAt, last.learned = expires, true
+	s.state.last = &last
+	s.state.alarm.expires, s.state.alarm.life = expires, 0
+	s.current.Store(&next)
+	s.log.Info("the upstream says when the credential expires", "from", next.Source, "fingerprint", next.Fingerprint, "expires_at", expires)
+	s.tellChange(&next)
+	s.replan()
 }
 
 // redact takes every value that this source has had lately out of text that

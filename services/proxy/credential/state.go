@@ -46,6 +46,10 @@ func (s *Source) adopt(r reading, now time.Time) (next *Snapshot, news bool) {
 	next = &Snapshot{Token: config.Secret(r.token), Source: s.kind.name, ExpiresAt: expires, authorization: scheme + r.token}
 	if st.last != nil && st.last.Token == next.Token {
 		next.Generation, next.Fingerprint, next.LoadedAt = st.last.Generation, st.last.Fingerprint, st.last.LoadedAt
+		if expires.IsZero() && st.last.learned {
+			expires = st.last.ExpiresAt
+			next.ExpiresAt, next.learned = expires, true
+		}
 	} else {
 		st.generation++
 		next.Generation, next.Fingerprint, next.LoadedAt = st.generation, Fingerprint(r.token), now
