@@ -32,8 +32,8 @@ func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, f finding) shiel
 	switch f.ruling {
 	case tracker.SessionLost:
 		return shield.Reply{
-			Status: http.StatusNotFound, Code: shield.CodeSessionLost, Reason: "session_lost",
-			Message: "the session is gone; the upstream does not know it any more. Reconnect: open a new session with initialize.",
+			Status: http.StatusNotFound, Code: shield.CodeSessionLost, Reason: "session_lost", Session: true,
+			Message: "session not found: it is gone, the upstream does not know it any more. Reconnect: open a new session with initialize.",
 		}
 	case tracker.Refused:
 		dead.Reason, dead.Elsewhere = events.ReasonRefusedClass, f.elsewhere

@@ -20,9 +20,12 @@ const (
 	CodeUnauthorized = 4011 // the upstream rejects the workload's credential, or there is none
 	CodeUnreachable  = 4012 // the upstream did not answer
 	CodeRefused      = 4013 // the proxy does not forward this request
-	CodeSessionLost  = 4014 // the upstream does not know the session any more
-	CodeDoubted      = 4015 // the upstream refused this request; that says nothing about the credential yet
+	CodeDoubted      = 4014 // the upstream refused this request; that says nothing about the credential yet
 )
+
+// CodeSessionLost says that the upstream does not know the session any more. It
+// is the code of the official servers, which clients may know.
+const CodeSessionLost = -32001
 
 // Reply is an answer that the proxy itself gives.
 type Reply struct {
@@ -33,6 +36,10 @@ type Reply struct {
 	Message    string // for people
 	RetryAfter int    // seconds; 0: no such header
 	Challenge  string // WWW-Authenticate, for the proxy's own clients
+	// Session marks an answer about the session and not about one request: it has
+	// the id null, as that of the official servers. With the id of the request the
+	// Go SDK takes the error for the result of that call, and keeps the session.
+	Session bool
 }
 
 // Write sends a, as a JSON-RPC error if rpc is set, else as a problem (RFC 9457).
@@ -40,6 +47,9 @@ type Reply struct {
 func Write(w http.ResponseWriter, r *http.Request, a Reply, rpc bool, body []byte) int64 {
 	h := w.Header()
 	clear(h)
+	if a.Session {
+		body = nil
+	}
 	var out []byte
 	if rpc {
 		h.Set("Content-Type", "application/json")
