@@ -71,7 +71,18 @@ func printWorkload(p *terminal.Printer, w api.Workload, now time.Time) {
 		add("last incident", fmt.Sprintf("%s to %s, %s", localTime(last.Opened), localTime(last.Closed), last.Reason))
 	}
 	if f := w.Forbidden; f != nil {
-		add("forbidden", fmt.Sprintf("at %s, missing scopes: %q", localTime(f.At), f.Scopes))
+		add("forbidden", forbidden(f))
+		if f.Response != nil {
+			add("let it in at", f.Response.Address)
+		}
 	}
 	p.Table(rows)
+}
+
+// forbidden says when the upstream took the credential and did not let it in, and why.
+func forbidden(f *events.Forbidden) string {
+	if f.Response != nil && f.Response.Rule != "" {
+		return fmt.Sprintf("at %s: %s", localTime(f.At), f.Response.Rule)
+	}
+	return fmt.Sprintf("at %s, missing scopes: %q", localTime(f.At), f.Scopes)
 }

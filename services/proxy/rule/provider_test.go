@@ -3,6 +3,8 @@ package rule
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -189,6 +191,7 @@ var answers = map[string][]said{
 	"mcp-tool-error": {
 		tool("dead", "HTTP 401: Unauthorized", verdict.Rejected),
 		tool("dead, in a sentence", "Todoist API request failed (HTTP 401). Try next: Verify your API token and access permissions, then retry.", verdict.Rejected),
+		tool("dead, after a name", "Runpod API Error: 401 Unauthorized", verdict.Rejected),
 		tool("dead, one word", "Unauthorized", verdict.Rejected),
 		tool("another failure", "HTTP 404: task 401 not found", verdict.Nothing),
 		tool("permission", "HTTP 403: Forbidden", verdict.Nothing),
@@ -296,4 +299,25 @@ func TestAnUnknownProviderIsToldTheNearest(t *testing.T) {
 	require.Empty(t, ValidateProvider(""))
 	require.Equal(t, `"azuredevops" is not known; did you mean "azure-devops"?`, ValidateProvider("azuredevops"))
 	require.Contains(t, ValidateProvider("qqqqqqqqqqqqqqqqqqqq"), "known here: anthropic, arcgis")
+}
+
+func TestTheDocumentsListEveryProviderWithItsSources(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/providers.md")
+	require.NoError(t, err)
+	for name, p := range providers() {
+		_, section, found := strings.Cut(string(text), "\n### "+name+"\n")
+		require.True(t, found, name)
+		section, _, _ = strings.Cut(section, "\n### ")
+		require.Contains(t, section, p.About, name)
+		for _, s := range p.Sources {
+			require.Contains(t, section, s, name)
+		}
+		for _, r := range p.Rules {
+			if r.Reason != "" {
+				require.Contains(t, section, "`"+r.Reason+"`", name)
+			}
+		}
+	}
+	require.Len(t, providers(), strings.Count(string(text), "\n### "))
 }
