@@ -37,6 +37,8 @@ func (rs *receipts) report(ctx context.Context, d *plan.Delivery, m receiver.Mes
 		"workloads", len(d.Members), "attempt", d.Attempts, "delivery_id", d.ID)
 	typ := events.TypeAlertDelivered
 	switch {
+	case r.Outcome == plan.Delivered && r.Error != "":
+		log.Warn("alert delivered in part", "err", r.Error)
 	case r.Outcome == plan.Delivered:
 		log.Info("alert delivered")
 	case failed:

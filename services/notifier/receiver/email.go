@@ -2,11 +2,10 @@ package receiver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +27,11 @@ type Email struct {
 	Username     string        `yaml:"username"`
 	Password     config.Secret `yaml:"password"`
 	PasswordFile string        `yaml:"password_file"`
+	// Auth is how to log in: one of the keys of mechanisms. Empty: with those
+	// that the server offers, one after the other until one works.
+	Auth      string        `yaml:"auth"`
+	Token     config.Secret `yaml:"token"` // in place of a password, for xoauth2
+	TokenFile string        `yaml:"token_file"`
 	// TLS is required (STARTTLS or nothing), opportunistic, implicit (from the
 	// first byte, port 465) or none. Required with a username, else
 	// opportunistic.
@@ -36,9 +40,13 @@ type Email struct {
 	Hello  string `yaml:"hello"` // the name given to the server; the host's
 }
 
-var tlsPolicies = map[string]mail.TLSPolicy{
-	"required": mail.TLSMandatory, "opportunistic": mail.TLSOpportunistic, "none": mail.NoTLS, "implicit": mail.NoTLS,
-}
+// The values of Email.TLS.
+const (
+	tlsRequired      = "required"
+	tlsOpportunistic = "opportunistic"
+	tlsImplicit      = "implicit"
+	tlsNone          = "none"
+)
 
 func (*Email) rate() Rate { return Rate{config.Duration(time.Second), 5} }
 
@@ -61,25 +69,49 @@ func (e *Email) problems() []config.Problem {
 			add(fmt.Sprintf("to[%d]", i), "%q is not an address", to)
 		}
 	}
-	if _, ok := tlsPolicies[e.policy()]; !ok {
+	if !slices.Contains([]string{tlsRequired, tlsOpportunistic, tlsImplicit, tlsNone}, e.policy()) {
 		add("tls", "%q is none of required, opportunistic, implicit, none", e.TLS)
 	}
 	if _, err := outbound.Roots(e.CAFile); err != nil {
 		add("ca_file", "%v", err)
 	}
-	return append(ps, pair("password", e.Password, e.PasswordFile, e.Username != "")...)
+	return append(ps, e.loginProblems()...)
 }
 
-func (e *Email) hostPort() (string, int, error) {
-	host, port, err := net.SplitHostPort(e.Smarthost)
+// byToken reports whether an OAuth 2 access token is the password.
+func (e *Email) byToken() bool { return e.Token != "" || e.TokenFile != "" }
+
+func (e *Email) loginProblems() []config.Problem {
+	var ps []config.Problem
+	keys := make([]string, len(mechanisms))
+	for i, m := range mechanisms {
+		keys[i] = m.key
+	}
+	switch oauth := e.Auth == authXOAUTH2; {
+	case e.Auth != "" && !slices.Contains(keys, e.Auth):
+		ps = append(ps, config.Problem{Path: "auth", Text: fmt.Sprintf("%q is none of %s", e.Auth, strings.Join(keys, ", "))})
+	case e.Auth != "" && e.Username == "":
+		ps = append(ps, config.Problem{Path: "auth", Text: "needs a username"})
+	case e.byToken() && e.Username == "":
+		ps = append(ps, config.Problem{Path: "token", Text: "needs a username"})
+	case e.byToken() && e.Auth != "" && !oauth:
+		ps = append(ps, config.Problem{Path: "token", Text: "is for auth: xoauth2 only; give a password"})
+	case oauth || e.byToken():
+		return append(ps, pair("token", e.Token, e.TokenFile, true)...)
+	}
+	return append(ps, pair("password", e.Password, e.PasswordFile, e.Username != "" && !e.byToken())...)
+}
+
+func (e *Email) hostPort() (host, port string, err error) {
+	host, port, err = net.SplitHostPort(e.Smarthost)
 	if err != nil {
-		return "", 0, err
+		return "", "", err
 	}
 	n, err := strconv.Atoi(port)
 	if err != nil || host == "" || n < 1 || n > 65535 {
-		return "", 0, errors.New("no port")
+		return "", "", errors.New("no port")
 	}
-	return host, n, nil
+	return host, port, nil
 }
 
 func (e *Email) policy() string {
@@ -87,9 +119,9 @@ func (e *Email) policy() string {
 	case e.TLS != "":
 		return e.TLS
 	case e.Username != "":
-		return "required"
+		return tlsRequired
 	}
-	return "opportunistic"
+	return tlsOpportunistic
 }
 
 func (e *Email) build(Options) Receiver { return &email{*e} }
@@ -97,21 +129,30 @@ func (e *Email) build(Options) Receiver { return &email{*e} }
 type email struct{ Email }
 
 func (e *email) Send(ctx context.Context, m Message) plan.Result {
-	password, err := config.ReadSecret(e.Password, e.PasswordFile)
+	l, err := e.login()
 	if err != nil {
 		return unreadable(err)
 	}
 	msg, err := e.compose(m)
 	if err != nil {
-		return plan.Result{Outcome: plan.Rejected, Error: oneLine(err.Error(), 200)}
+		return plan.Result{Outcome: plan.Refused, Error: oneLine(err.Error(), 200)}
 	}
-	err = e.deliver(ctx, msg, password)
-	if msg.IsDelivered() {
-		return plan.Result{Outcome: plan.Delivered} // whatever went wrong after it
-	}
-	a := mailAnswer(ctx, err)
-	a.Error = said(redactor("", password), a.Error)
+	a := mailAnswer(ctx, e.deliver(ctx, msg, l))
+	a.Error = said(redactor("", l.password), a.Error)
 	return a
+}
+
+// login is what the server is shown; with no user, nothing.
+func (e *email) login() (login, error) {
+	l := login{user: e.Username, plaintext: e.policy() == tlsNone}
+	l.host, _, _ = e.hostPort()
+	var err error
+	if e.byToken() {
+		l.password, err = config.ReadSecret(e.Token, e.TokenFile)
+	} else {
+		l.password, err = config.ReadSecret(e.Password, e.PasswordFile)
+	}
+	return l, err
 }
 
 func (e *email) compose(m Message) (*mail.Msg, error) {
@@ -133,93 +174,4 @@ func (e *email) compose(m Message) (*mail.Msg, error) {
 	msg.SetGenHeader("X-Authwatch-Kind", m.Kind)
 	msg.SetBodyString(mail.TypeTextPlain, strings.ReplaceAll(m.Text, "\n", "\r\n")+"\r\n")
 	return msg, nil
-}
-
-// deliver hands msg to the server. The end of ctx cuts the connection.
-func (e *email) deliver(ctx context.Context, msg *mail.Msg, password config.Secret) error {
-	host, port, err := e.hostPort()
-	if err != nil {
-		return err
-	}
-	roots, err := outbound.Roots(e.CAFile)
-	if err != nil {
-		return err
-	}
-	timeout := time.Minute
-	if at, ok := ctx.Deadline(); ok {
-		timeout = max(time.Until(at), time.Millisecond)
-	}
-	secure := outbound.TLS(roots)
-	secure.ServerName = host
-	options := []mail.Option{
-		mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSConfig(secure),
-		mail.WithTLSPolicy(tlsPolicies[e.policy()]),
-		mail.WithDialContextFunc(func(dial context.Context, network, address string) (net.Conn, error) {
-			conn, err := e.dial(dial, network, address, secure)
-			if err == nil {
-				context.AfterFunc(ctx, func() { _ = conn.Close() })
-			}
-			return conn, err
-		}),
-	}
-	if e.Hello != "" {
-		options = append(options, mail.WithHELO(e.Hello))
-	}
-	if e.Username != "" {
-		auth := mail.SMTPAuthAutoDiscover
-		if e.policy() == "none" {
-			auth = mail.SMTPAuthPlainNoEnc
-		}
-		options = append(options, mail.WithSMTPAuth(auth), mail.WithUsername(e.Username), mail.WithPassword(password.Reveal()))
-	}
-	client, err := mail.NewClient(host, options...)
-	if err != nil {
-		return err
-	}
-	session, err := client.DialToSMTPClientWithContext(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.CloseWithSMTPClient(session) }()
-	return client.SendWithSMTPClient(session, msg)
-}
-
-func (e *email) dial(ctx context.Context, network, address string, secure *tls.Config) (net.Conn, error) {
-	if e.policy() == "implicit" {
-		return (&tls.Dialer{Config: secure}).DialContext(ctx, network, address)
-	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
-}
-
-// mailAnswer says what an error of the SMTP conversation means: replies of 400
-// ask for another attempt, those of 500 do not (RFC 5321 section 4.2.1).
-func mailAnswer(ctx context.Context, err error) plan.Result {
-	a := plan.Result{Outcome: plan.Retry, Error: "no reason given"}
-	if err == nil {
-		return a
-	}
-	a.Error = reason(ctx, err)
-	var send *mail.SendError
-	inData := errors.As(err, &send) && (send.Reason == mail.ErrSMTPDataClose || send.Reason == mail.ErrWriteContent)
-	a.Status = replyCode(err)
-	a.Uncertain = inData && a.Status == 0
-	var cert *tls.CertificateVerificationError
-	switch {
-	case a.Status >= 500 && inData, a.Status == 552:
-		a.Outcome = plan.Rejected
-	case a.Status >= 500, errors.As(err, &cert):
-		a.Outcome = plan.Refused
-	}
-	return a
-}
-
-func replyCode(err error) int {
-	var send *mail.SendError
-	if errors.As(err, &send) && send.ErrorCode() > 0 {
-		return send.ErrorCode()
-	}
-	if reply, ok := errors.AsType[*textproto.Error](err); ok {
-		return reply.Code
-	}
-	return 0
 }
