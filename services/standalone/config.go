@@ -7,6 +7,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/listen"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/notifier"
 	"github.com/authwatch/authwatch/services/proxy"
@@ -53,11 +54,12 @@ func Load(file string) (Config, error) {
 		return c, err
 	}
 	return c, c.doc.CheckAll(map[string][]config.Problem{
-		"nats":     c.NATS.validate(),
-		"tracing":  c.Tracing.Validate(),
-		"proxy":    c.Proxy.Validate(),
-		"status":   c.Status.Validate(),
-		"notifier": c.Notifier.Validate(),
+		"environment": outbound.CheckEnvironment(),
+		"nats":        c.NATS.validate(),
+		"tracing":     c.Tracing.Validate(),
+		"proxy":       c.Proxy.Validate(),
+		"status":      c.Status.Validate(),
+		"notifier":    c.Notifier.Validate(),
 	})
 }
 

@@ -59,12 +59,25 @@ func Transport(roots *x509.CertPool) *http.Transport {
 		MaxIdleConnsPerHost: 2,
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAnswer},
 	}
 }
 
+// An HTTP/2 connection that has been quiet for pingAfter is asked whether it is
+// alive, and closed if it does not answer in pingAnswer: together less than one
+// attempt may take.
+const (
+	pingAfter  = 4 * time.Second
+	pingAnswer = 3 * time.Second
+)
+
 // Client follows no redirects: they would take a secret to another server.
-// A timeout of zero is none.
+// A timeout of zero is none. After a request that got no answer it uses another
+// connection.
 func Client(transport http.RoundTripper, timeout time.Duration) *http.Client {
+	if t, ok := transport.(*http.Transport); ok {
+		transport = newRenewing(t)
+	}
 	return &http.Client{
 		Transport: transport, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

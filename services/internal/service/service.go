@@ -11,6 +11,7 @@ import (
 
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/internal/process"
 	"github.com/authwatch/authwatch/services/internal/trace"
 )
@@ -65,9 +66,10 @@ func load(name, path string, p Program) (*config.Document, error) {
 		return nil, err
 	}
 	return doc, doc.CheckAll(map[string][]config.Problem{
-		"nats":    common.NATS.Validate(),
-		"tracing": common.Tracing.Validate(),
-		name:      p.Section().Problems,
+		"environment": outbound.CheckEnvironment(),
+		"nats":        common.NATS.Validate(),
+		"tracing":     common.Tracing.Validate(),
+		name:          p.Section().Problems,
 	})
 }
 
