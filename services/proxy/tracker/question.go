@@ -48,19 +48,26 @@ func (t *Tracker) questionDue() time.Time {
 		return time.Time{}
 	}
 	var due time.Time
+	spaced := time.Time{}
+	if !t.question.asked.IsZero() {
+		spaced = t.question.asked.Add(askEvery)
+	}
 	for k, c := range t.classes {
 		at := c.due()
 		if k.Own && c.dead && t.goodAt.After(c.last) {
 			at = latest(c.last, t.question.asked).Add(askAgainEvery)
 		}
-		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
+		if at.IsZero() {
+			continue
+		}
+		if c.noes == 0 || c.needs != contraryNeeds {
+			at = latest(at, spaced)
+		}
+		if due.IsZero() || at.Before(due) {
 			due = at
 		}
 	}
-	if due.IsZero() || t.question.asked.IsZero() {
-		return due
-	}
-	return latest(due, t.question.asked.Add(askEvery))
+	return due
 }
 
 // Answered takes in the answer to a question; verdict Nothing stands for one

@@ -126,3 +126,26 @@ func TestAValueThatCameBackToLifeIsDoubtedMore(t *testing.T) {
 	}
 	require.NotEmpty(t, c.elsewhere())
 }
+
+func TestWeakEvidenceAgainstAFreshAcceptanceTakesTwoQuestionsInARow(t *testing.T) {
+	t.Parallel()
+	c := old(t)
+	c.accept("tools/list")
+	c.says = verdict.Rejected
+	c.refuse(tracker.Answer{})
+	require.True(t, c.ask())
+	require.Empty(t, c.out)
+	require.True(t, c.ask(), "at once")
+	c.said("unauthorized")
+
+	c = old(t)
+	c.accept("tools/list")
+	c.says = verdict.Rejected
+	c.refuse(tracker.Answer{})
+	require.True(t, c.ask())
+	c.says = verdict.Accepted
+	require.True(t, c.ask())
+	require.False(t, c.ask())
+	c.pass(time.Minute)
+	require.Empty(t, c.out)
+}

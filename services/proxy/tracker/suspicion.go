@@ -10,6 +10,10 @@ const (
 	doubtRevived = 10 * time.Minute
 	// revivedNeeds is how many questions in a row have to be rejected then.
 	revivedNeeds = 3
+	// contraryNeeds is how many where weak evidence contradicts a fresh acceptance.
+	// The second is asked at once: a server that answers wrongly now and then seldom
+	// does twice.
+	contraryNeeds = 2
 	// refusedNeeds is how often in a row a class has to be refused, each time with
 	// an accepted question behind it, until it is believed to be refused.
 	refusedNeeds = 3
@@ -85,9 +89,13 @@ func (t *Tracker) revived(now time.Time) bool {
 // doubt keeps a for the question.
 func (t *Tracker) doubt(c *class, a Answer, why suspicion) {
 	c.doubt = why
-	c.needs = 1
-	if !a.Strong && t.revived(a.At) {
+	switch {
+	case !a.Strong && t.revived(a.At):
 		c.needs = revivedNeeds
+	case why == contrary:
+		c.needs = contraryNeeds
+	default:
+		c.needs = 1
 	}
 	if why == inSession && t.question.vouches(a) {
 		t.lose(c, t.question.accepted)
