@@ -57,12 +57,20 @@ func (s *Source) ask(ctx context.Context) (reading, *failure) {
 }
 
 // mayDoubt protects helpers and token endpoints from being asked for every
-// rejected request.
+// rejected request. A token that is rejected right after it was given is doubted
+// once: they may have given it too early, or from a cache.
 func (s *Source) mayDoubt(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := &s.state
-	return !s.kind.renews || st.asked.IsZero() || now.Sub(st.asked) >= youngest && !now.Before(st.retry)
+	switch {
+	case !s.kind.renews || st.asked.IsZero():
+		return true
+	case now.Before(st.retry) || now.Sub(st.asked) < youngest && now.Sub(st.doubted) < youngest:
+		return false
+	}
+	st.doubted = now
+	return true
 }
 
 // unsettled: a failure that was not there the last time may be a moment of a

@@ -103,7 +103,7 @@ func (s *Source) Loaded() <-chan struct{} { return s.loaded }
 // Reread asks the source again and returns what is current then, or when ctx
 // ends. What it returns was read after the call: a value that was replaced
 // before the call is never returned. Helpers and token endpoints are not asked
-// again within a minute of the last time, nor earlier than they wish.
+// again within a minute of the last doubt, nor earlier than they wish.
 func (s *Source) Reread(ctx context.Context) *Snapshot {
 	s.reader.wait(ctx, false)
 	return s.Current()

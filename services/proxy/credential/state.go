@@ -20,6 +20,7 @@ type state struct {
 	secrets    *redact.Filter  // for what was seen
 
 	asked    time.Time // when the last read ended
+	doubted  time.Time // when a rejection led to the last read
 	failed   *failure  // how it ended; nil: with a token
 	failures int       // in a row
 	retry    time.Time // not earlier, after a failure
@@ -87,7 +88,7 @@ const (
 	retryMost      = 5 * time.Minute
 	retryPermanent = 10 * time.Minute
 	retryAfterMost = time.Hour
-	youngest       = time.Minute // before a fetched token is doubted
+	youngest       = time.Minute // before a fetched token is doubted again
 )
 
 // renewal is when a renewing source is asked again after it gave a token: at
