@@ -305,9 +305,10 @@ func TestACounterOfAConsumerIsThereBeforeItsFirstEvent(t *testing.T) {
 	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
 	eventually(t, func() bool {
 		return testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP authwatch_bus_dead_letters_total Messages given up on, by outcome: stored, or lost to a full DEAD stream and kept in their own alone.
+# HELP authwatch_bus_dead_letters_total Messages given up on, by outcome: stored in DEAD; or kept in their own stream alone, because DEAD is full or because it took none (lost).
 # TYPE authwatch_bus_dead_letters_total counter
 authwatch_bus_dead_letters_total{client="test",outcome="full",service="status"} 0
+authwatch_bus_dead_letters_total{client="test",outcome="lost",service="status"} 0
 authwatch_bus_dead_letters_total{client="test",outcome="stored",service="status"} 0
 # HELP authwatch_bus_handled_total Deliveries to a durable consumer, by outcome: done, retried, dead, unconfirmed.
 # TYPE authwatch_bus_handled_total counter

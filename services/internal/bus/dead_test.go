@@ -1,13 +1,19 @@
 package bus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
@@ -115,4 +121,101 @@ func TestDeadLetterThatCannotBeStoredHoldsUpNoWorkload(t *testing.T) {
 		return err == nil && dead.CachedInfo().State.Msgs == 1
 	}, "the letter arrives")
 	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "and the bad one is ended")
+}
+
+func TestADeadLetterAlwaysFits(t *testing.T) {
+	t.Parallel()
+	many := nats.Header{}
+	for n := range 2000 {
+		many.Set(fmt.Sprintf("Nats-%d", n), "0123456789")
+	}
+	for name, bad := range map[string]*nats.Msg{
+		"one long header":      {Header: nats.Header{"X": {strings.Repeat("x", 63<<10)}}},
+		"many that NATS reads": {Header: many},
+		"many values":          {Header: nats.Header{"X": slices.Repeat([]string{"0123456789"}, 4000)}},
+		"a body and headers":   {Header: nats.Header{"X": {strings.Repeat("x", 30<<10)}, "Kept": {"y"}}, Data: make([]byte, 36<<10)},
+		"a body":               {Data: make([]byte, 68<<10)},
+		"our own headers":      {Header: nats.Header{"Dead-Sequence": {"17"}, "Dead-Cut": {strings.Repeat("x", 60<<10)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := natstest.Run(t)
+			b := s.Bus(t)
+			js := jetStream(t, s)
+			bad.Subject = "auth.unauthorized.github"
+			_, err := js.PublishMsg(t.Context(), bad)
+			require.NoError(t, err)
+			publish(t, b, observation(t, events.TypeUnauthorized, "github", 2))
+			var l log
+			background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+			eventually(t, func() bool { return len(l.all()) == 1 && consumerInfo(t, s).NumAckPending == 0 }, "both are ended")
+			dead, err := js.Stream(t.Context(), bus.StreamDead)
+			require.NoError(t, err)
+			letter, err := dead.GetMsg(t.Context(), 1)
+			require.NoError(t, err)
+			require.Equal(t, "1", letter.Header.Get("Dead-Sequence"))
+			require.Equal(t, "auth.unauthorized.github", letter.Header.Get("Dead-Subject"))
+			require.Equal(t, bad.Header.Get("Kept"), letter.Header.Get("Kept"))
+			cut := letter.Header.Get("Dead-Cut")
+			require.Equal(t, name != "a body", strings.Contains(cut, "headers"))
+			require.Equal(t, !bytes.Equal(bad.Data, letter.Data), strings.Contains(cut, "body"))
+		})
+	}
+}
+
+func TestADeadLetterFitsWhereDeadTakesLess(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	b := s.Bus(t)
+	js, cfg := stream(t, s, bus.StreamDead)
+	cfg.MaxMsgSize = 2000
+	_, err := js.UpdateStream(t.Context(), cfg)
+	require.NoError(t, err)
+	_, err = js.Publish(t.Context(), "auth.unauthorized.github", make([]byte, 60<<10))
+	require.NoError(t, err)
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, new(log).handle) })
+	dead, err := js.Stream(t.Context(), bus.StreamDead)
+	require.NoError(t, err)
+	eventually(t, func() bool {
+		m, err := dead.GetMsg(t.Context(), 1)
+		return err == nil && m.Header.Get("Dead-Cut") == "body" && m.Header.Get("Dead-Sequence") == "1"
+	}, "the position is kept")
+	eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, "it is ended")
+}
+
+// More bad messages than a consumer may have in hand, and no stream for them.
+func TestBadMessagesThatNobodyTakesHoldUpNothing(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t)
+	s.Bus(t)
+	reg := prometheus.NewRegistry()
+	b := s.Connect(t, func(o *bus.Options) { o.Metrics = reg })
+	js := jetStream(t, s)
+	require.NoError(t, js.DeleteStream(t.Context(), bus.StreamDead))
+	const bad = 3000
+	for n := range bad {
+		_, err := js.PublishAsync("auth.unauthorized.bad", []byte(strconv.Itoa(n)))
+		require.NoError(t, err)
+	}
+	<-js.PublishAsyncComplete()
+	publish(t, b, observation(t, events.TypeUnauthorized, "github", 1))
+	var l log
+	background(t, func(ctx context.Context) error { return b.Consume(ctx, statusConsumer, l.handle) })
+	eventually(t, func() bool { return len(l.all()) == 1 }, "the good one is handled")
+	lost := func() float64 {
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if f.GetName() != "authwatch_bus_dead_letters_total" {
+				continue
+			}
+			for _, m := range f.GetMetric() {
+				if m.GetLabel()[1].GetValue() == "lost" {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+		return 0
+	}
+	require.GreaterOrEqual(t, lost(), float64(bad-2048))
 }

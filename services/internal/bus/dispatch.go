@@ -44,6 +44,10 @@ type dispatch struct {
 	unbroken uint64 // the first of the run that it ends
 
 	durable, stream time.Time // when they were created
+
+	// Why and when DEAD took no letter last; of the one worker that has a letter.
+	deadErr    error
+	deadFailed time.Time
 }
 
 // item is one message in hand.
@@ -195,7 +199,7 @@ func (d *dispatch) take() *item {
 
 func (d *dispatch) handle(ctx context.Context, it *item) error {
 	if it.dead != nil {
-		return d.bus.bury(ctx, letter{d.c.Service, d.c.Stream, d.c.Durable, it.stored, it.created, it.dead}, it.TermWithReason)
+		return d.bury(ctx, it)
 	}
 	m, err := it.message(it.created)
 	if err != nil {
@@ -214,6 +218,23 @@ func (d *dispatch) handle(ctx context.Context, it *item) error {
 		d.bus.log.Warn("message is retried", "subject", m.Subject, "sequence", m.Sequence, "attempts", it.pause.Failures+1, "err", err)
 	}
 	return err
+}
+
+// bury makes an attempt to send a message to DEAD. A worker does one at a time.
+func (d *dispatch) bury(ctx context.Context, it *item) error {
+	d.mu.Lock()
+	crowded := len(d.behind[""]) > maxUnburied
+	d.mu.Unlock()
+	l := letter{d.c.Service, d.c.Stream, d.c.Durable, it.stored, it.created, it.dead}
+	if crowded && time.Since(d.deadFailed) < deadRest {
+		return d.bus.buried(l, d.deadErr, true, it.TermWithReason)
+	}
+	err := d.bus.storeLetter(ctx, l)
+	if err != nil {
+		d.deadFailed, d.deadErr = time.Now(), err
+	}
+	last := d.bus.nc.IsConnected() && ctx.Err() == nil && (crowded || it.pause.Failures+1 >= maxBurials)
+	return d.bus.buried(l, err, last, it.TermWithReason)
 }
 
 // confirm acknowledges and waits for the server to say that it knows. If it does

@@ -39,7 +39,7 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 		handled: counter("authwatch_bus_handled_total",
 			"Deliveries to a durable consumer, by outcome: done, retried, dead, unconfirmed.", "durable", "outcome"),
 		dead: counter("authwatch_bus_dead_letters_total",
-			"Messages given up on, by outcome: stored, or lost to a full DEAD stream and kept in their own alone.", "service", "outcome"),
+			"Messages given up on, by outcome: stored in DEAD; or kept in their own stream alone, because DEAD is full or because it took none (lost).", "service", "outcome"),
 		skipped:     counter("authwatch_bus_skipped_total", "Stored messages that are not events, passed over in reading.", "stream"),
 		consuming:   gauge("authwatch_bus_consuming", "1 while the durable consumer is there and is asked for messages.", "stream", "durable"),
 		pending:     gauge("authwatch_bus_consumer_pending", "Messages not delivered yet.", "stream", "durable"),
@@ -59,7 +59,7 @@ func (m *metrics) begin(stream, durable, service string) {
 	for _, outcome := range []string{"done", "retried", "dead", "unconfirmed"} {
 		m.handled.WithLabelValues(durable, outcome)
 	}
-	for _, outcome := range []string{"stored", "full"} {
+	for _, outcome := range []string{"stored", "full", "lost"} {
 		m.dead.WithLabelValues(service, outcome)
 	}
 }

@@ -28,9 +28,10 @@ const (
 	// what a newer one provisioned.
 	topologyVersion = 2
 
-	maxEvent  = 64 << 10  // of an event; events.MaxSize
-	maxRow    = 192 << 10 // of a value in DELIVERIES, whose message may name many workloads
-	maxHeader = 4 << 10   // room for headers, in a stream's limit for one message
+	maxEvent  = 64 << 10               // of an event; events.MaxSize
+	maxRow    = 192 << 10              // of a value in DELIVERIES, whose message may name many workloads
+	maxHeader = 4 << 10                // room for headers, in a stream's limit for one message
+	maxLetter = maxEvent + 3*maxHeader // the original, its headers and ours
 	day       = 24 * time.Hour
 	gib       = 1 << 30
 	mib       = 1 << 20
@@ -74,7 +75,7 @@ func streams(replicas int) []jetstream.StreamConfig {
 
 	dead := base(StreamDead, "messages that no service could use, with the reason in their headers", "dead.>")
 	dead.MaxAge, dead.MaxBytes = 30*day, 256*mib
-	dead.MaxMsgSize += 2 * maxHeader // the original, its headers and ours
+	dead.MaxMsgSize = maxLetter
 	return []jetstream.StreamConfig{auth, status, alert, dead}
 }
 
