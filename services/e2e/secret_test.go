@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,9 +111,7 @@ notifier:
 			texts[url] = string(body)
 		}
 	}
-	for name, text := range w.texts(t) {
-		texts[name] = text
-	}
+	maps.Copy(texts, w.texts(t))
 	s.p.stop(t)
 	texts["log"] = s.output()
 	require.Contains(t, texts["log"], `"msg":"request`, "the access log is on")

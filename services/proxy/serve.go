@@ -51,7 +51,7 @@ func (x *exchange) run() outcome {
 	if out, refused := x.turnAway(); refused {
 		return out
 	}
-	resp, err := x.w.upstream.Send(&x.Exchange)
+	resp, err := x.w.upstream.Send(&x.Exchange) //nolint:bodyclose // Pass and Discard close it
 	if err != nil {
 		return x.failed(err)
 	}

@@ -30,26 +30,27 @@ type Encoding struct {
 }
 
 // Encodings are all the ways.
-func Encodings() []Encoding {
-	each := func(format string) func(string) string {
-		return func(s string) string {
-			var b strings.Builder
-			for i := range len(s) {
-				fmt.Fprintf(&b, format, s[i])
-			}
-			return b.String()
+func Encodings() []Encoding { return slices.Concat(parts(), escapes(), packed()) }
+
+// each writes every character in the format.
+func each(format string) func(string) string {
+	return func(s string) string {
+		var b strings.Builder
+		for i := range len(s) {
+			fmt.Fprintf(&b, format, s[i])
 		}
+		return b.String()
 	}
+}
+
+// parts are the secret itself, or a part of it.
+func parts() []Encoding {
 	between := func(sep string) func(string) string {
 		return func(s string) string { return strings.Join(strings.Split(s, ""), sep) }
 	}
 	first := func(n int) func(string) string {
 		return func(s string) string { return s[:min(n, len(s))] + "..." }
 	}
-	shifted := func(e *base64.Encoding, before, after string) func(string) string {
-		return func(s string) string { return e.EncodeToString([]byte(before + s + after)) }
-	}
-	std, web := base64.StdEncoding, base64.RawURLEncoding
 	return []Encoding{
 		{Name: "as it is", Encode: func(s string) string { return s }},
 		{Name: "lower case", Encode: strings.ToLower, Lossy: true},
@@ -60,6 +61,17 @@ func Encodings() []Encoding {
 		{Name: "without its first three", Encode: func(s string) string { return "***" + s[3:] }, Lossy: true},
 		{Name: "with a scheme", Encode: func(s string) string { return "Bearer " + s }},
 		{Name: "backwards", Encode: backwards, Lossy: true},
+		{Name: "blanks between", Encode: between(" ")},
+		{Name: "line breaks between", Encode: between("\r\n")},
+		{Name: "dots between", Encode: between(".")},
+		{Name: "commas and quotes between", Encode: between(`","`)},
+		{Name: "zero width spaces between", Encode: between("\u200b")},
+		{Name: "two bytes a character", Encode: between("\x00")},
+	}
+}
+
+func escapes() []Encoding {
+	return []Encoding{
 		{Name: "query escape", Encode: url.QueryEscape},
 		{Name: "path escape", Encode: url.PathEscape},
 		{Name: "percent, every character", Encode: each("%%%02x")},
@@ -80,12 +92,16 @@ func Encodings() []Encoding {
 		{Name: "quoted-pairs", Encode: each(`\%c`)},
 		{Name: "quoted-printable, every character", Encode: each("=%02X")},
 		{Name: "quoted-printable, folded", Encode: quotedPrintable, Lossy: true},
-		{Name: "blanks between", Encode: between(" ")},
-		{Name: "line breaks between", Encode: between("\r\n")},
-		{Name: "dots between", Encode: between(".")},
-		{Name: "commas and quotes between", Encode: between(`","`)},
-		{Name: "zero width spaces between", Encode: between("\u200b")},
-		{Name: "two bytes a character", Encode: between("\x00")},
+	}
+}
+
+// packed are those in which a character of the secret is no character any more.
+func packed() []Encoding {
+	std, web := base64.StdEncoding, base64.RawURLEncoding
+	shifted := func(e *base64.Encoding, before, after string) func(string) string {
+		return func(s string) string { return e.EncodeToString([]byte(before + s + after)) }
+	}
+	return []Encoding{
 		{Name: "hexadecimal", Encode: func(s string) string { return hex.EncodeToString([]byte(s)) }},
 		{Name: "hexadecimal, upper case", Encode: each("%02X")},
 		{Name: "hexadecimal, colons", Encode: each("%02x:")},
