@@ -82,7 +82,9 @@ func later() map[string]any {
 	elsewhere.AcceptedElsewhere, elsewhere.Reason = accepted, events.ReasonRefusedClass
 	unauthorized := samples()[events.TypeUnauthorized].(events.Observation)
 	unauthorized.AcceptedElsewhere = accepted
-	return map[string]any{"status.changed.2": opened, "status.changed.3": elsewhere, "auth.unauthorized.2": unauthorized}
+	dated := unauthorized
+	dated.AcceptedAt = ptr(at("2026-11-24T09:59:59Z"))
+	return map[string]any{"auth.unauthorized.3": dated, "status.changed.2": opened, "status.changed.3": elsewhere, "auth.unauthorized.2": unauthorized}
 }
 
 // recovered is the record after the incident: a resolution carries it.

@@ -24,6 +24,8 @@ var (
 		"1 when there is a credential to attach.", []string{"workload"}, nil)
 	descStale = prometheus.NewDesc("authwatch_proxy_credential_stale",
 		"1 while the credential in use stays because its source cannot be read.", []string{"workload"}, nil)
+	descLost = prometheus.NewDesc("authwatch_proxy_sessions_lost_total",
+		"Rejections that were about an MCP session.", []string{"workload"}, nil)
 	descRejected = prometheus.NewDesc("authwatch_proxy_credential_rejected",
 		"1 while the upstream rejects the credential.", []string{"workload"}, nil)
 	descReachable = prometheus.NewDesc("authwatch_proxy_upstream_reachable",
@@ -43,7 +45,7 @@ var (
 // Describe implements [prometheus.Collector].
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descLoaded, descExpires, descUsable, descStale, descRejected, descReachable, descHeld,
+		descLoaded, descExpires, descUsable, descStale, descRejected, descLost, descReachable, descHeld,
 		descOldest, descCoalesced, descRetries, descRefusals,
 	} {
 		ch <- d
@@ -65,6 +67,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(descUsable, boolean(c.Usable()), w.cfg.Name)
 		gauge(descStale, boolean(c.Stale != ""), w.cfg.Name)
 		gauge(descRejected, boolean(w.observer.rejected()), w.cfg.Name)
+		ch <- prometheus.MustNewConstMetric(descLost, prometheus.CounterValue, float64(w.observer.lostSessions()), w.cfg.Name)
 		if c.Usable() {
 			gauge(descLoaded, seconds(c.LoadedAt), w.cfg.Name)
 		}

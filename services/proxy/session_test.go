@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -65,8 +66,8 @@ func (s *strict) Flush() { s.ResponseWriter.(http.Flusher).Flush() }
 
 func TestAClientRecoversFromAServerThatLostItsSessionsAndSays401(t *testing.T) {
 	t.Parallel()
-	up := newForgetful(t)
-	w := newWorld(t, up.URL)
+	up, reg := newForgetful(t), prometheus.NewPedanticRegistry()
+	w := newWorld(t, up.URL, func(w *world) { w.metrics = reg })
 	connect := func() *mcp.ClientSession {
 		c := mcp.NewClient(&mcp.Implementation{Name: "client", Version: "1"}, nil)
 		s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: w.url("/github")}, nil)
@@ -91,6 +92,15 @@ func TestAClientRecoversFromAServerThatLostItsSessionsAndSays401(t *testing.T) {
 		"data":{"workload":"github","reason":"session_lost"}}}`, lost.body)
 	require.NotContains(t, lost.body, "token")
 	w.expect("loaded", "authorized")
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	counted := 0.0
+	for _, f := range families {
+		if f.GetName() == "authwatch_proxy_sessions_lost_total" {
+			counted = f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	require.GreaterOrEqual(t, counted, 2.0)
 }
 
 func TestTransparentPassesTheAnswerToALostSessionAtOnce(t *testing.T) {

@@ -293,3 +293,35 @@ func TestFirstWordAboutANewCredentialReplacesTheOldOne(t *testing.T) {
 	require.Equal(t, since, r.Since)
 	require.EqualValues(t, 1, r.Incidents)
 }
+
+func TestARefusalOfOneKindOfRequestIsAnUpdateOfTheSameIncident(t *testing.T) {
+	t.Parallel()
+	h := newHistory()
+	seen := noon
+	refused := func(accepted time.Time) func(*Observation) {
+		return func(o *Observation) {
+			o.Data.Request = &events.Request{Method: "POST", MCPMethod: "tools/call"}
+			o.Data.Rejections, o.Data.FirstSeen = 1, &seen
+			o.Data.AcceptedElsewhere = &events.Acceptance{Request: &events.Request{Method: "POST", MCPMethod: "tools/list"}, At: accepted}
+		}
+	}
+	r, _ := Apply(events.Record{}, h.add(events.TypeAuthorized, "t1"))
+	dead, _ := Apply(r, h.add(events.TypeUnauthorized, "t1", refused(seen.Add(-time.Second))))
+	require.Equal(t, events.ReasonBare401, dead.Reason, "accepted before, it may be dead all the same")
+	require.NotNil(t, dead.AcceptedElsewhere)
+
+	there, changed := Apply(dead, h.add(events.TypeUnauthorized, "t1", refused(seen.Add(time.Second))))
+	require.True(t, changed)
+	require.Equal(t, dead.Status, there.Status)
+	require.Equal(t, dead.Incident, there.Incident)
+	require.Equal(t, int64(1), there.Incidents)
+	require.Equal(t, events.ReasonRefusedClass, there.Reason)
+	require.Contains(t, there.Message, "refuses tools/call")
+	require.Contains(t, there.Message, "tools/list at 12:00:01 UTC")
+
+	replaced, _ := Apply(there, h.add(events.TypeLoaded, "t2"))
+	require.Nil(t, replaced.AcceptedElsewhere)
+	healed, _ := Apply(there, h.add(events.TypeAuthorized, "t1"))
+	require.Nil(t, healed.AcceptedElsewhere)
+	require.Empty(t, healed.Reason)
+}
