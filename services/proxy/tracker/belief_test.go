@@ -1,6 +1,7 @@
 package tracker_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -92,4 +93,73 @@ func TestALateAcceptanceOfItsOwnClassHealsNothingElse(t *testing.T) {
 	c.pass(2 * time.Second)
 	c.accept("b")
 	require.False(t, c.Rejected(), "they still have died together")
+}
+
+func TestWhatHealedIsTold(t *testing.T) {
+	t.Parallel()
+	c := old(t)
+	c.reject("a")
+	c.pass(2 * time.Second)
+	c.accept("a")
+	require.Equal(t, "a", c.last().Observation.Request.MCPMethod)
+	require.Equal(t, "a", c.last().Behind.Class.MCPMethod)
+}
+
+func TestAMissingCredentialIsToldWithItsSource(t *testing.T) {
+	t.Parallel()
+	c := tracker.New(tracker.Options{After: 1})
+	c.Load(day, tracker.Credential{Problem: "empty", Info: events.Credential{Source: "file /x"}})
+	require.Equal(t, "file /x", c.Take()[0].Observation.Credential.Source)
+	c = tracker.New(tracker.Options{After: 1})
+	c.Load(day, tracker.Credential{Problem: "empty"})
+	require.Nil(t, c.Take()[0].Observation.Credential)
+}
+
+func TestAnAcceptanceOfAnotherClassDoesNotMakeAQuestionNeedless(t *testing.T) {
+	t.Parallel()
+	c := old(t)
+	c.accept("tools/list")
+	c.refuse(tracker.Answer{})
+	c.accept("tools/list")
+	require.True(t, c.ask())
+}
+
+func TestThatOneClassCannotBeOutlivedDoesNotKeepAnother(t *testing.T) {
+	t.Parallel()
+	c := old(t)
+	c.reject("a")
+	for n := range 20 {
+		c.refuse(tracker.Answer{Strong: true, Class: tracker.Class{MCPMethod: fmt.Sprint(n), Own: true}})
+	}
+	c.says = verdict.Nothing
+	for range 8 {
+		c.accept("other")
+		c.pass(10 * time.Second)
+	}
+	require.True(t, c.Rejected())
+	// Each own question is accepted again: if a were there, it would stay rejected.
+	for n := range 20 {
+		require.True(t, c.Rejected())
+		c.observe(tracker.Answer{Verdict: verdict.Accepted, Class: tracker.Class{MCPMethod: fmt.Sprint(n), Own: true}})
+	}
+	require.False(t, c.Rejected())
+}
+
+func TestALateAcceptanceDoesNotMakeUpForWhatWasRefusedAgain(t *testing.T) {
+	t.Parallel()
+	c := old(t)
+	outlived := func(seconds int) bool {
+		c.reject("a")
+		for range seconds / 10 {
+			c.accept("other")
+			c.pass(10 * time.Second)
+		}
+		c.accept("other")
+		return !c.Rejected()
+	}
+	require.True(t, outlived(60))
+	before := c.now
+	c.reject("a")
+	c.Observe(tracker.Answer{Generation: 1, Sent: before, At: c.now, Verdict: verdict.Accepted, Class: class("a")})
+	require.False(t, outlived(60))
 }

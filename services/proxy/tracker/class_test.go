@@ -156,6 +156,13 @@ func TestPathsWithManyValuesInOnePlaceAreOneClass(t *testing.T) {
 	c.observe(tracker.Answer{Verdict: verdict.Accepted, Class: shape("/users/one-more/posts")})
 	require.False(t, c.Rejected(), "by now they are one class, and the first of it is healed")
 
+	c = begin(t, tracker.Options{After: 1, Shapes: true})
+	c.refuse(tracker.Answer{Strong: true, Class: shape("/report")})
+	for n := range 17 {
+		c.observe(tracker.Answer{Verdict: verdict.Accepted, Class: shape(fmt.Sprintf("/users/name-%c", 'a'+n))})
+	}
+	require.True(t, c.Rejected(), "what is of another class stays as it is")
+
 	// Of MCP the path is what it is.
 	m := begin(t, tracker.Options{After: 1})
 	m.refuse(tracker.Answer{Strong: true, Class: shape("/1")})

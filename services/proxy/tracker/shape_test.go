@@ -14,7 +14,7 @@ func TestIdentifiersInPathsAreRecognised(t *testing.T) {
 		"123e4567-e89b-12d3-a456-426614174000": true,
 		"deadbeef1":                            true, "0a1b2c3d": true, "DEADBEEF0": true,
 		"0a1b2c3": false, "deadbeef": false, "facade": false, // words
-		"Zm9vYmFyMTIzNDU2": true, "AKIA1B2C3D4E5F6G": true, "a1b2c3-xyz-789-qrs": true,
+		"Zm9vYmFyMTIzNDU2": true, "AKIA1B2C3D4E5F6G": true, "a1b2c3-xyz-789-qrs": true, "one-with-three-123": true,
 		"Zm9vYmFyMTIzNDU":   false,                                           // too short
 		"list-pull-request": false, "oauth2-credentials": false, "v1": false, // too few digits
 		"items": false, "me": false, "v1.2": false, "getuserprofile-v22": false, "getUserProfileV2": false, "1.2-3.4-5.6-7-xy": false, "1234567890123456x": false,
