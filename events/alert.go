@@ -8,6 +8,7 @@ const (
 	KindResolved = "resolved"
 	KindReminder = "reminder"
 	KindDigest   = "digest"
+	KindExpiring = "expiring" // a warning: the credential still works
 	KindTest     = "test"
 )
 
@@ -17,6 +18,7 @@ const (
 	TypeAlertResolved = "alert." + KindResolved
 	TypeAlertReminder = "alert." + KindReminder
 	TypeAlertDigest   = "alert." + KindDigest
+	TypeAlertExpiring = "alert." + KindExpiring
 	TypeAlertTest     = "alert." + KindTest
 )
 

@@ -84,7 +84,13 @@ func later() map[string]any {
 	unauthorized.AcceptedElsewhere = accepted
 	dated := unauthorized
 	dated.AcceptedAt = ptr(at("2026-11-24T09:59:59Z"))
-	return map[string]any{"auth.unauthorized.3": dated, "status.changed.2": opened, "status.changed.3": elsewhere, "auth.unauthorized.2": unauthorized}
+	acknowledged := opened
+	acknowledged.Acknowledged = &events.Acknowledgement{By: "ada", At: at("2026-11-24T10:02:00Z"), Until: ptr(at("2026-11-24T14:00:00Z")), Note: "waiting for a new token"}
+	retired := recovered()
+	retired.Status, retired.Previous, retired.Message = events.StatusRetired, events.StatusUnauthenticated, "github: was removed from the configuration."
+	retired.LastIncident.Retired = true
+	retired.Cause = &events.Cause{Type: events.TypeRetired, ID: "019ab640-b310-7a2e-9c41-77aa0be1c8d2", Time: at("2026-11-24T10:04:09.9Z")}
+	return map[string]any{"auth.unauthorized.3": dated, "status.changed.4": acknowledged, "status.changed.5": retired, "status.changed.2": opened, "status.changed.3": elsewhere, "auth.unauthorized.2": unauthorized}
 }
 
 // recovered is the record after the incident: a resolution carries it.
@@ -114,6 +120,18 @@ func samples() map[string]any {
 	forbidden.Response = &events.Response{Status: 403, Challenge: &events.Challenge{Scheme: "Bearer", Error: "insufficient_scope", Scope: "repo admin:org"}}
 	missing.Credential = &events.Credential{Source: "file /run/secrets/github"}
 	missing.Problem, missing.Detail = events.ProblemMalformed, `it holds a literal "${TOKEN}"`
+	retired := events.Observation{Workload: "github", By: "ada", Note: "moved to the new server"}
+	acknowledged := events.Observation{
+		Workload: "github", By: "ada", Note: "waiting for a new token",
+		Incident: record().Incident, Until: ptr(at("2026-11-24T14:00:00Z")),
+	}
+	silence := events.Silence{
+		ID: "019ab63c-e640-7d1f-8a58-0b9d1c5b6f10", From: at("2026-11-24T10:00:00Z"), Until: at("2026-11-24T12:00:00Z"), By: "ada", Comment: "tokens are rotated",
+		Match: events.Match{Workload: "staging-*", Status: []string{"missing"}, Reason: []string{"not_found"}, Labels: map[string]string{"team": "a*"}},
+	}
+	expiring := recovered()
+	expiring.Status, expiring.Reason, expiring.Incident = events.StatusExpiring, events.ReasonExpiresSoon, "2f6c8a1e-7c1f-8d3a-9b52-0c1d2e3f4a5b"
+	expiring.Message = "github: the token in /run/secrets/github expires at 2026-11-30 12:00 UTC."
 	updated := record()
 	updated.Evidence.Rejections = 250
 	told := events.Receipt{Receiver: "ops", DeliveryID: "msg_01KAV3HSJ5A3TXP3S0SQ8M8Y1C", Kind: events.KindOpened, Incident: record().Incident, Workload: "github", Attempts: 1, DurationMS: 12, StatusCode: 204}
@@ -122,6 +140,9 @@ func samples() map[string]any {
 	return map[string]any{
 		events.TypeUnauthorized: unauthorized, events.TypeAuthorized: authorized, events.TypeForbidden: forbidden,
 		events.TypeLoaded: observation(), events.TypeMissing: missing, events.TypeExpiring: observation(),
+		events.TypeRetired: retired, events.TypeAcknowledged: acknowledged,
+		events.TypeAlertSilenced: silence, events.TypeAlertUnsilenced: silence,
+		events.TypeAlertExpiring: alert(events.KindExpiring, "github expires in 1 day", expiring.Message, expiring),
 		events.TypeStatusChanged: record(), events.TypeStatusUpdated: updated,
 		events.TypeAlertDelivered: told, events.TypeAlertFailed: failed,
 		events.TypeAlertOpened:   alert(events.KindOpened, "github: unauthenticated", record().Message, record()),
@@ -227,6 +248,8 @@ func TestTheGoldenBytesDecodeToTheValuesTheyWereMadeOf(t *testing.T) {
 			got, err = events.ParseReceipt(e)
 		case events.Alert:
 			got, err = events.ParseAlert(e)
+		case events.Silence:
+			got, err = events.ParseSilence(e)
 		}
 		require.NoError(t, err, typ)
 		require.Equal(t, want, got, typ)

@@ -42,6 +42,19 @@ const (
 	//
 	// Data: Observation with Credential and its ExpiresAt.
 	TypeExpiring = "auth.expiring"
+
+	// TypeRetired says that a workload was taken out of the configuration that served
+	// it, or that a person let authwatch forget one that nobody serves. A proxy that
+	// stops or crashes says nothing of the kind.
+	//
+	// Data: Observation with Detail or, from a person, By and Note.
+	TypeRetired = "auth.retired"
+
+	// TypeAcknowledged says that a person takes care of the open incident: until then
+	// nobody is reminded of it. It comes from a person or a program for one.
+	//
+	// Data: Observation with By, and Incident, Note and Until where they are given.
+	TypeAcknowledged = "auth.acknowledged"
 )
 
 // Observation is the data of every auth.* event: one fact about the credential
@@ -72,6 +85,14 @@ type Observation struct {
 	// Problem constants, and Detail what to look at, in words.
 	Problem string `json:"problem,omitempty"`
 	Detail  string `json:"detail,omitempty"`
+	// By is who said it, where that is a person, and Note why (auth.retired,
+	// auth.acknowledged).
+	By   string `json:"by,omitempty"`
+	Note string `json:"note,omitempty"`
+	// Incident is the acknowledged one; absent: whichever is open. Until is when the
+	// acknowledgement ends; absent: with the incident.
+	Incident string     `json:"incident,omitempty"`
+	Until    *time.Time `json:"until,omitempty"`
 }
 
 // Why a credential is missing. Readers must tolerate new values.

@@ -48,6 +48,15 @@ func ParseAlert(e event.Event) (Alert, error) {
 	return a, err
 }
 
+// ParseSilence returns the data of alert.silenced and alert.unsilenced.
+func ParseSilence(e event.Event) (Silence, error) {
+	s, err := parse[Silence](e, "alert.")
+	if err == nil && (s.ID == "" || s.Until.IsZero()) {
+		err = fmt.Errorf("%w: %s names no silence or no end", ErrInvalid, e.Type())
+	}
+	return s, err
+}
+
 func parse[T any](e event.Event, prefix string) (T, error) {
 	var data T
 	if !strings.HasPrefix(e.Type(), prefix) {

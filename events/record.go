@@ -26,6 +26,7 @@ const (
 	StatusExpiring        Status = "expiring"
 	StatusUnauthenticated Status = "unauthenticated"
 	StatusMissing         Status = "missing"
+	StatusRetired         Status = "retired" // taken out of service
 )
 
 // Bad reports whether s is a status that needs a person.
@@ -57,9 +58,12 @@ type Record struct {
 	// was accepted for lately.
 	AcceptedElsewhere *Acceptance `json:"accepted_elsewhere,omitempty"`
 	Forbidden         *Forbidden  `json:"forbidden,omitempty"` // the latest auth.forbidden of the current credential
-	Cause             *Cause      `json:"cause,omitempty"`     // the event behind Status
-	Observed          *Position   `json:"observed,omitempty"`  // the last observation that shaped this record
-	Observers         []Observer  `json:"observers,omitempty"` // what each proxy said last, by source
+	// Acknowledged says who takes care of the open incident. Nobody is reminded of it
+	// until then.
+	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
+	Cause        *Cause           `json:"cause,omitempty"`     // the event behind Status
+	Observed     *Position        `json:"observed,omitempty"`  // the last observation that shaped this record
+	Observers    []Observer       `json:"observers,omitempty"` // what each proxy said last, by source
 }
 
 // Observer is what one source said last about the workload's credential. It is
@@ -98,6 +102,22 @@ type Incident struct {
 	Opened time.Time `json:"opened"`
 	Closed time.Time `json:"closed"`
 	Reason string    `json:"reason,omitempty"`
+	// Retired says that it closed because the workload was taken out of service, and
+	// not because the upstream accepted a credential.
+	Retired bool `json:"retired,omitempty"`
+}
+
+// Acknowledgement is a person's word that the open incident is in hand.
+type Acknowledgement struct {
+	By    string     `json:"by,omitempty"`
+	At    time.Time  `json:"at"`              // by the broker's clock
+	Until *time.Time `json:"until,omitempty"` // absent: until the incident closes
+	Note  string     `json:"note,omitempty"`
+}
+
+// Holds reports whether the acknowledgement is there and has not ended.
+func (a *Acknowledgement) Holds(now time.Time) bool {
+	return a != nil && (a.Until == nil || now.Before(*a.Until))
 }
 
 // Cause names an event.

@@ -37,8 +37,9 @@ func Schema(typ string) []byte {
 func Types() []string {
 	return []string{
 		TypeUnauthorized, TypeAuthorized, TypeForbidden, TypeLoaded, TypeMissing, TypeExpiring,
+		TypeRetired, TypeAcknowledged,
 		TypeStatusChanged, TypeStatusUpdated,
-		TypeAlertDelivered, TypeAlertFailed,
-		TypeAlertOpened, TypeAlertResolved, TypeAlertReminder, TypeAlertDigest, TypeAlertTest,
+		TypeAlertDelivered, TypeAlertFailed, TypeAlertSilenced, TypeAlertUnsilenced,
+		TypeAlertOpened, TypeAlertResolved, TypeAlertReminder, TypeAlertDigest, TypeAlertExpiring, TypeAlertTest,
 	}
 }

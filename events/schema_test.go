@@ -64,6 +64,8 @@ func TestSchemasRefuseWhatReadersCouldNotUse(t *testing.T) {
 		"no status":              {events.TypeStatusChanged, `{"workload":"a","since":"2026-01-01T00:00:00Z"}`},
 		"since is no time":       {events.TypeStatusChanged, `{"workload":"a","status":"running","since":"yesterday"}`},
 		"failed without error":   {events.TypeAlertFailed, `{"receiver":"a","delivery_id":"1","kind":"opened","attempts":1,"duration_ms":1}`},
+		"acknowledged by nobody": {events.TypeAcknowledged, `{"workload":"a"}`},
+		"silence without end":    {events.TypeAlertSilenced, `{"id":"1","match":{},"from":"2026-01-01T00:00:00Z"}`},
 		"kind of another type":   {events.TypeAlertOpened, `{"kind":"resolved","receiver":"a","title":"","text":"","workloads":[]}`},
 	} {
 		schema, err := c.Compile(events.SchemaURI(sample.typ))

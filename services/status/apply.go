@@ -17,6 +17,12 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	if !ok || !follows(o.Position, o.Stored, before.Observed) || repeated(before, o) {
 		return before, false
 	}
+	switch f {
+	case acknowledged:
+		return acknowledge(before, o)
+	case retired:
+		return retire(before, o)
+	}
 	about := relate(before, o)
 	if about == stale {
 		return before, false
@@ -45,13 +51,19 @@ func Apply(before events.Record, o Observation) (after events.Record, changed bo
 	if r.Status != from || r.Reason != before.Reason {
 		r.Cause = &events.Cause{Type: o.Type, ID: o.ID, Time: o.Time, TraceParent: o.TraceParent}
 	}
-	if f == missing || r.Status != events.StatusMissing { // the detail of a missing one is only in its own event
+	if f == missing || !detailed(r.Status) {
 		r.Message = cut(message(r, o.Data.Detail), maxMessage)
 	}
 	r.Observers = observersAfter(before, o)
 	keepLoadedSince(&r, before)
 	r.Observed = &o.Position
 	return r, true
+}
+
+// detailed reports whether the words of a status have a detail, which stands only
+// in the event that led to it.
+func detailed(s events.Status) bool {
+	return s == events.StatusMissing || s == events.StatusRetired
 }
 
 // transition reports whether the status itself changed between two records.

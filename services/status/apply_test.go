@@ -89,6 +89,8 @@ func reach(t *testing.T, h *history, status events.Status) events.Record {
 		r = fold(r, h.add(events.TypeLoaded, "t1"), h.add(events.TypeUnauthorized, "t1", invalidToken))
 	case events.StatusMissing:
 		r = fold(r, h.add(events.TypeLoaded, "t1"), h.add(events.TypeMissing, ""))
+	case events.StatusRetired:
+		r = fold(r, h.add(events.TypeLoaded, "t1"), h.add(events.TypeRetired, ""))
 	}
 	require.Equal(t, status, r.Status)
 	return r
@@ -99,7 +101,7 @@ func TestEveryCellOfTheTable(t *testing.T) {
 	const (
 		unknown, unverified, running = events.StatusUnknown, events.StatusUnverified, events.StatusRunning
 		expiring, unauthenticated    = events.StatusExpiring, events.StatusUnauthenticated
-		missing                      = events.StatusMissing
+		missing, retired             = events.StatusMissing, events.StatusRetired
 	)
 	type column struct{ typ, token string }
 	columns := []column{
@@ -110,16 +112,21 @@ func TestEveryCellOfTheTable(t *testing.T) {
 		{events.TypeMissing, ""},
 		{events.TypeExpiring, "t1"},
 		{events.TypeForbidden, "t1"},
+		{events.TypeRetired, ""},
 	}
 	for from, want := range map[events.Status][]events.Status{
-		unknown:         {unverified, unverified, running, unauthenticated, missing, expiring, unverified},
-		unverified:      {unverified, unverified, running, unauthenticated, missing, expiring, unverified},
-		running:         {unverified, running, running, unauthenticated, missing, expiring, running},
-		expiring:        {unverified, expiring, expiring, unauthenticated, missing, expiring, expiring},
-		unauthenticated: {unverified, unauthenticated, running, unauthenticated, missing, unauthenticated, unauthenticated},
-		missing:         {unverified, unverified, running, unauthenticated, missing, missing, missing},
+		unknown:         {unverified, unverified, running, unauthenticated, missing, expiring, unverified, retired},
+		unverified:      {unverified, unverified, running, unauthenticated, missing, expiring, unverified, retired},
+		running:         {unverified, running, running, unauthenticated, missing, expiring, running, retired},
+		expiring:        {unverified, expiring, expiring, unauthenticated, missing, expiring, expiring, retired},
+		unauthenticated: {unverified, unauthenticated, running, unauthenticated, missing, unauthenticated, unauthenticated, retired},
+		missing:         {unverified, unverified, running, unauthenticated, missing, missing, missing, retired},
+		retired:         {unverified, unverified, running, unauthenticated, missing, expiring, unverified, retired},
 	} {
 		for i, c := range columns {
+			if from == unknown && want[i] == retired {
+				continue // there is no record, and none is made for the end of nothing
+			}
 			t.Run(fmt.Sprintf("%s and %s of %q is %s", from, c.typ, c.token, want[i]), func(t *testing.T) {
 				t.Parallel()
 				h := newHistory()

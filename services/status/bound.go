@@ -29,6 +29,7 @@ func bound(o events.Observation) events.Observation {
 	o.Labels = cutLabels(o.Labels)
 	o.Upstream = cut(o.Upstream, maxText)
 	o.Problem, o.Detail = cut(o.Problem, maxWord), cut(o.Detail, maxText)
+	o.By, o.Note, o.Incident = cut(o.By, maxWord), cut(o.Note, maxText), cut(o.Incident, maxWord)
 	if o.Credential != nil {
 		c := *o.Credential
 		c.Fingerprint, c.Source = cut(c.Fingerprint, maxWord), cut(c.Source, maxText)

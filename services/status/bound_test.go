@@ -37,10 +37,14 @@ func TestARecordCanAlwaysBeStored(t *testing.T) {
 		for _, typ := range []string{
 			events.TypeLoaded, events.TypeAuthorized, events.TypeForbidden, events.TypeUnauthorized,
 			events.TypeAuthorized, events.TypeMissing, events.TypeLoaded, events.TypeForbidden, events.TypeUnauthorized,
+			events.TypeAcknowledged,
 		} {
 			for i := range maxObservers + 1 {
 				o := h.add(typ, "t1", func(o *Observation) {
 					data := filled(text)
+					if data.By, data.Note = text, text; typ == events.TypeAcknowledged {
+						data.Until = &o.Time
+					}
 					data.Workload, data.Credential.Fingerprint = strings.Repeat("w", 63), o.fingerprint()
 					o.Data = data
 					o.Source = fmt.Sprintf("%02d%s", i, text[:min(len(text), 254)])
@@ -63,6 +67,7 @@ func TestARecordCanAlwaysBeStored(t *testing.T) {
 		require.NotNil(t, r.Forbidden)
 		require.NotNil(t, r.Evidence)
 		require.NotNil(t, r.AcceptedElsewhere)
+		require.NotNil(t, r.Acknowledged)
 	}
 }
 

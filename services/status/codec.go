@@ -15,6 +15,9 @@ import (
 // events, so that the stream stores one of two equal writes.
 const urn = "urn:authwatch:status"
 
+// proxySource is the source of a proxy's events, before its instance.
+const proxySource = "urn:authwatch:proxy:"
+
 func position(m bus.Message) events.Position {
 	return events.Position{Sequence: m.Sequence, Stream: m.Created.UTC()}
 }

@@ -32,7 +32,7 @@ func relate(r events.Record, o Observation) relation {
 	if o.Type != events.TypeMissing && (fp == "" || fp == recorded) {
 		return current
 	}
-	if recorded == "" {
+	if recorded == "" || r.Status == events.StatusRetired { // nobody uses what is recorded
 		return newer
 	}
 	at := o.loadedAt()

@@ -18,7 +18,8 @@ func openIncident(r *events.Record, o Observation) {
 }
 
 // closeIncident ends the open incident. Only an answer that accepts the
-// credential does: a new token that nobody has tried yet may be as dead.
+// credential does, and the end of the workload: a new token that nobody has tried
+// yet may be as dead.
 func closeIncident(r *events.Record, reason string, at time.Time) {
 	if r.Incident == "" {
 		return
@@ -27,5 +28,5 @@ func closeIncident(r *events.Record, reason string, at time.Time) {
 	if r.IncidentOpened != nil {
 		r.LastIncident.Opened = *r.IncidentOpened
 	}
-	r.Incident, r.IncidentOpened = "", nil
+	r.Incident, r.IncidentOpened, r.Acknowledged = "", nil, nil
 }

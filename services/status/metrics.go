@@ -12,7 +12,7 @@ import (
 
 // statuses are the values of the status label: a closed set, so that a record of
 // a later version cannot add series. Others are counted as unknown.
-var statuses = []events.Status{unk, unv, run, exp, bad, mis}
+var statuses = []events.Status{unk, unv, run, exp, bad, mis, ret}
 
 type metrics struct {
 	inflight    *inflight
@@ -120,6 +120,8 @@ func (m workloadMetrics) Collect(to chan<- prometheus.Metric) {
 			gauge(workloadStatus, value, w.Workload, string(s))
 		}
 		gauge(workloadSince, float64(w.Since.UnixMilli())/1000, w.Workload)
-		gauge(workloadServed, float64(w.ServedBy), w.Workload)
+		if w.Status != ret { // that nobody serves it is no news
+			gauge(workloadServed, float64(w.ServedBy), w.Workload)
+		}
 	}
 }

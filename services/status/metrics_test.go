@@ -30,12 +30,14 @@ func TestMetricsTellTheStatusOfEveryWorkload(t *testing.T) {
 # TYPE authwatch_workload_status gauge
 authwatch_workload_status{status="expiring",workload="github"} 0
 authwatch_workload_status{status="missing",workload="github"} 0
+authwatch_workload_status{status="retired",workload="github"} 0
 authwatch_workload_status{status="running",workload="github"} 0
 authwatch_workload_status{status="unauthenticated",workload="github"} 1
 authwatch_workload_status{status="unknown",workload="github"} 0
 authwatch_workload_status{status="unverified",workload="github"} 0
 authwatch_workload_status{status="expiring",workload="gitlab"} 0
 authwatch_workload_status{status="missing",workload="gitlab"} 0
+authwatch_workload_status{status="retired",workload="gitlab"} 0
 authwatch_workload_status{status="running",workload="gitlab"} 0
 authwatch_workload_status{status="unauthenticated",workload="gitlab"} 0
 authwatch_workload_status{status="unknown",workload="gitlab"} 1

@@ -21,6 +21,9 @@ type Observation struct {
 	// Repeated says that the same event (source and id) stands at an earlier
 	// position: a retry that the stream's deduplication window did not catch.
 	Repeated bool
+	// ServedElsewhere says that another proxy than the source held a lease on the
+	// workload when its auth.retired was handled, and had not retired it too.
+	ServedElsewhere bool
 }
 
 // fingerprint is empty where the event names no credential value.

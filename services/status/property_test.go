@@ -140,7 +140,7 @@ func (c *consumer) restart(i int) {
 	if rapid.Bool().Draw(c.t, "hydrated") {
 		v = c.tape.hydrated()
 	}
-	c.replicas[i] = newRecorder(c.tape, v, c.log, newMetrics(nil), nil)
+	c.replicas[i] = newRecorder(c.tape, v, nobody{}, c.log, newMetrics(nil), nil)
 	if c.acked == nil {
 		c.acked = make(map[uint64]bool)
 	}

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,6 +18,9 @@ type proxies struct {
 	log *slog.Logger
 	now func() time.Time
 
+	current chan struct{} // closed when the leases that exist are known
+	known   func()        // closes it
+
 	mu     sync.RWMutex
 	leases map[string]held // by key
 }
@@ -26,7 +31,9 @@ type held struct {
 }
 
 func newProxies(log *slog.Logger) *proxies {
-	return &proxies{log: log, now: time.Now, leases: make(map[string]held)}
+	p := &proxies{log: log, now: time.Now, current: make(chan struct{}), leases: make(map[string]held)}
+	p.known = sync.OnceFunc(func() { close(p.current) })
+	return p
 }
 
 // take is called with every change of the bucket. A lease that is not renewed
@@ -62,6 +69,32 @@ func (p *proxies) serving() map[string][]presence.Served {
 		}
 	}
 	return by
+}
+
+// leasesWait is how long an observation waits for the leases to be known. Then it
+// is delivered again later.
+const leasesWait = 5 * time.Second
+
+// instances are the proxies that serve a workload.
+func (p *proxies) instances(ctx context.Context, workload string) ([]string, error) {
+	wait := time.NewTimer(leasesWait)
+	defer wait.Stop()
+	select {
+	case <-p.current:
+	case <-wait.C:
+		return nil, fmt.Errorf("the leases of the proxies: %w", bus.ErrUnavailable)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var all []string
+	for _, h := range p.leases {
+		if _, ok := h.Workloads[workload]; ok && p.now().Sub(h.heard) <= presence.TTL {
+			all = append(all, h.Instance)
+		}
+	}
+	return all, nil
 }
 
 // present joins a record with what the leases say. One proxy that reaches the

@@ -25,6 +25,11 @@ type journal interface {
 	Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error)
 }
 
+// leases say which proxies serve a workload now.
+type leases interface {
+	instances(ctx context.Context, workload string) ([]string, error)
+}
+
 // recorder turns observations into records. It is level-triggered: a delivery
 // says that its workload has something to do, and the recorder reads from the
 // stream, in order, what it is. So nothing is lost when another replica, or this
@@ -32,6 +37,7 @@ type journal interface {
 type recorder struct {
 	bus     journal
 	view    *view
+	leases  leases
 	log     *slog.Logger
 	metrics *metrics
 	trace   *trace.Tracer
@@ -41,8 +47,8 @@ type recorder struct {
 	skipped map[string]events.Position
 }
 
-func newRecorder(b journal, v *view, log *slog.Logger, m *metrics, t *trace.Tracer) *recorder {
-	return &recorder{bus: b, view: v, log: log, metrics: m, trace: t, skipped: make(map[string]events.Position)}
+func newRecorder(b journal, v *view, l leases, log *slog.Logger, m *metrics, t *trace.Tracer) *recorder {
+	return &recorder{bus: b, view: v, leases: l, log: log, metrics: m, trace: t, skipped: make(map[string]events.Position)}
 }
 
 // maxConflicts is how often one delivery starts over because another replica wrote
@@ -160,6 +166,11 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 			return v, err
 		}
 	}
+	if o.Type == events.TypeRetired {
+		if o.ServedElsewhere, err = rc.servedElsewhere(ctx, v.record, o); err != nil {
+			return v, err
+		}
+	}
 	after, changed := Apply(v.record, o)
 	if !changed {
 		rc.skip(m)
@@ -187,6 +198,19 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 		rc.trace.Record(spanOf(o, after, began, time.Now()))
 	}
 	return v, nil
+}
+
+// servedElsewhere reports whether another proxy than the source serves the
+// workload. The lease of one that retired it too may not have followed yet.
+func (rc *recorder) servedElsewhere(ctx context.Context, r events.Record, o Observation) (bool, error) {
+	instances, err := rc.leases.instances(ctx, o.Data.Workload)
+	for _, instance := range instances {
+		source := proxySource + instance
+		if said, ok := observer(r, source); source != o.Source && (!ok || said.Type != events.TypeRetired) {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // storedBefore searches the stream for the same event at an earlier position.

@@ -76,7 +76,7 @@ func TestObservationsOfARestoredStreamCountOnce(t *testing.T) {
 	for _, typ := range []string{events.TypeLoaded, events.TypeAuthorized, events.TypeUnauthorized, events.TypeAuthorized} {
 		observe(typ)
 	}
-	before := newRecorder(tp, newView(), slog.New(slog.DiscardHandler), newMetrics(nil), nil)
+	before := newRecorder(tp, newView(), nobody{}, slog.New(slog.DiscardHandler), newMetrics(nil), nil)
 	for _, m := range tp.auth {
 		hand(before, m)
 	}
@@ -86,7 +86,7 @@ func TestObservationsOfARestoredStreamCountOnce(t *testing.T) {
 		tp.auth[i].Created = tp.now
 	}
 
-	after := newRecorder(tp, tp.hydrated(), slog.New(slog.DiscardHandler), newMetrics(nil), nil)
+	after := newRecorder(tp, tp.hydrated(), nobody{}, slog.New(slog.DiscardHandler), newMetrics(nil), nil)
 	hand(after, tp.auth[2]) // delivered again
 	hand(after, tp.auth[4])
 	r, changes := tp.recorded("github")

@@ -32,6 +32,9 @@ var openapi []byte
 // workers handle observations of different workloads at once.
 const workers = 32
 
+// retiredShown is how long a workload is listed that was taken out of service.
+const retiredShown = 24 * time.Hour
+
 // Options are what a Service is made of.
 type Options struct {
 	Config  Config
@@ -71,7 +74,7 @@ func New(o Options) (*Service, error) {
 	}
 	feed := api.NewFeed()
 	s.reader = &reader{bus: o.Bus, view: s.view, feed: feed, retry: s.retry, log: o.Log}
-	s.recorder = newRecorder(o.Bus, s.view, o.Log, s.metrics, o.Trace)
+	s.recorder = newRecorder(o.Bus, s.view, s.proxies, o.Log, s.metrics, o.Trace)
 	front := api.New(s, o.Bus, feed, openapi)
 	pages, err := page.New(s, front, o.Bus.Ready)
 	if err != nil {
@@ -107,9 +110,12 @@ func (s *Service) Ready() error {
 func (s *Service) Workloads() []api.Workload {
 	by := s.proxies.serving()
 	records := s.view.records()
-	all := make([]api.Workload, len(records), len(records)+len(by))
-	for i, r := range records {
-		all[i] = present(r, by[r.Workload])
+	all := make([]api.Workload, 0, len(records)+len(by))
+	for _, r := range records {
+		if r.Status == events.StatusRetired && s.proxies.now().Sub(r.Since) > retiredShown {
+			continue // its history stays
+		}
+		all = append(all, present(r, by[r.Workload]))
 		delete(by, r.Workload)
 	}
 	for name, leases := range by {
@@ -201,5 +207,5 @@ func (s *Service) consume(ctx context.Context) error {
 }
 
 func (s *Service) watchLeases(ctx context.Context) error {
-	return s.bus.Bucket(bus.BucketLeases).Watch(ctx, presence.Keys, s.proxies.take)
+	return s.bus.Bucket(bus.BucketLeases).Watch(ctx, presence.Keys, s.proxies.take, bus.OnCurrent(s.proxies.known))
 }

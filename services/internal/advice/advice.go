@@ -22,7 +22,7 @@ type Case struct {
 	// Refused for one kind of request: which one, and what was accepted meanwhile.
 	Request   *events.Request
 	Elsewhere *events.Acceptance
-	Detail    string     // missing: what reading the source came to
+	Detail    string     // missing: what reading the source came to; retired: why
 	Expires   *time.Time // expiring
 }
 
@@ -57,6 +57,11 @@ func (c Case) What() string {
 		return text
 	case events.StatusRunning:
 		return fmt.Sprintf("the upstream accepts %s.", token(c.Source))
+	case events.StatusRetired:
+		if detail := because(c.Detail); detail != "" {
+			return "it was taken out of service" + detail + "."
+		}
+		return "it was removed from the configuration."
 	}
 	return ""
 }

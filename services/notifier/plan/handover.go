@@ -197,9 +197,9 @@ func (e *entry) about(m Member) events.Record {
 	if rec.Incident == "" && rec.LastIncident != nil && rec.LastIncident.ID == m.Incident {
 		return rec
 	}
-	last := events.Incident{ID: m.Incident, Opened: e.row.Delivered.Opened, Closed: e.row.Delivered.Ended}
+	last := events.Incident{ID: m.Incident, Opened: e.row.Delivered.Opened, Closed: e.row.Delivered.Ended, Retired: e.row.Delivered.Retired}
 	if o := e.row.Due; o != nil && o.Incident == m.Incident {
-		last = events.Incident{ID: m.Incident, Opened: o.Opened, Closed: o.Closed, Reason: o.Reason}
+		last = events.Incident{ID: m.Incident, Opened: o.Opened, Closed: o.Closed, Reason: o.Reason, Retired: o.Retired}
 	}
 	rec.LastIncident, rec.Incident = &last, ""
 	if rec.Status.Bad() {

@@ -26,7 +26,8 @@ type LastDelivered struct {
 	// Incidents is the ordinal of Incident: [events.Record.Incidents] then.
 	Incidents int64     `json:"incidents,omitempty"`
 	Opened    time.Time `json:"opened,omitzero"`
-	Ended     time.Time `json:"ended,omitzero"` // set once Incident is over
+	Ended     time.Time `json:"ended,omitzero"`    // set once Incident is over
+	Retired   bool      `json:"retired,omitempty"` // its workload was taken out of service
 	// Thread is the id of the message that opened the conversation; Ref is
 	// what the receiver called it, a Slack timestamp for example.
 	Thread    string    `json:"thread,omitempty"`
@@ -43,6 +44,7 @@ type Due struct {
 	Reason    string        `json:"reason,omitempty"`
 	Opened    time.Time     `json:"opened,omitzero"`
 	Closed    time.Time     `json:"closed,omitzero"`
+	Retired   bool          `json:"retired,omitempty"` // its workload was taken out of service
 }
 
 // Seen is the latest opening or closing that was looked at.
@@ -89,11 +91,11 @@ func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 	}
 	if o := r.Due; o != nil && o.Closed.IsZero() && rec.Incident != o.Incident {
 		closed := *o
-		closed.Closed = closedAt(rec, o.Incident)
+		closed.Closed, closed.Retired = closedAt(rec, o.Incident)
 		r.Due = &closed
 	}
 	if r.Delivered.Open && r.Delivered.Ended.IsZero() && rec.Incident != r.Delivered.Incident {
-		r.Delivered.Ended = closedAt(rec, r.Delivered.Incident)
+		r.Delivered.Ended, r.Delivered.Retired = closedAt(rec, r.Delivered.Incident)
 	}
 	return r
 }
@@ -117,11 +119,12 @@ func openedAt(rec events.Record) time.Time {
 	return rec.Since
 }
 
-func closedAt(rec events.Record, incident string) time.Time {
+// closedAt is when an incident closed, and whether by the end of its workload.
+func closedAt(rec events.Record, incident string) (at time.Time, retired bool) {
 	if l := rec.LastIncident; l != nil && l.ID == incident {
-		return l.Closed
+		return l.Closed, l.Retired
 	}
-	return rec.Since
+	return rec.Since, false
 }
 
 // delivered is the row after the receiver accepted a message about it.
@@ -129,9 +132,9 @@ func (r Row) delivered(m Member, d *Delivery, now time.Time) Row {
 	t := LastDelivered{Incident: m.Incident, Open: m.Open, Incidents: m.Incidents, At: now}
 	switch {
 	case m.Incident == r.Delivered.Incident:
-		t.Opened, t.Ended = r.Delivered.Opened, r.Delivered.Ended
+		t.Opened, t.Ended, t.Retired = r.Delivered.Opened, r.Delivered.Ended, r.Delivered.Retired
 	case r.Due != nil && m.Incident == r.Due.Incident:
-		t.Opened, t.Ended = r.Due.Opened, r.Due.Closed
+		t.Opened, t.Ended, t.Retired = r.Due.Opened, r.Due.Closed, r.Due.Retired
 	default:
 		t.Opened = r.Seen.At
 	}

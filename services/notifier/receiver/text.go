@@ -26,14 +26,35 @@ func title(m Message) string {
 		return who + " still " + what(m.Workloads)
 	case events.KindResolved:
 		if m.Left > 0 {
-			return fmt.Sprintf("%s recovered, %d still not working", who, m.Left)
+			return fmt.Sprintf("%s %s, %d still not working", who, end(m.Workloads), m.Left)
 		}
-		return who + " recovered"
+		return who + " " + end(m.Workloads)
 	}
 	if m.Open {
 		return who + " changes often, now " + what(m.Workloads)
 	}
-	return who + " failed and recovered"
+	return who + " failed and " + end(m.Workloads)
+}
+
+// end is how the incidents of the records ended, as the predicate of a sentence.
+func end(records []events.Record) string {
+	retired := 0
+	for _, r := range records {
+		if l := r.LastIncident; l != nil && l.Retired {
+			retired++
+		}
+	}
+	verb := "was"
+	if retired > 1 {
+		verb = "were"
+	}
+	switch retired {
+	case 0:
+		return "recovered"
+	case len(records):
+		return verb + " removed from the configuration"
+	}
+	return fmt.Sprintf("recovered, or %s removed from the configuration (%d)", verb, retired)
 }
 
 func aboutTitle(m Message) string {
@@ -131,7 +152,16 @@ func line(r events.Record) string {
 	if l.Reason != "" {
 		text += ", " + l.Reason
 	}
-	if r.Status != "" {
+	if l.Retired {
+		text += "; then it was removed from the configuration"
+	}
+	switch r.Status {
+	case "":
+	case events.StatusRetired:
+		if !l.Retired {
+			text += ", and removed from the configuration since"
+		}
+	default:
 		text += "; now " + string(r.Status)
 	}
 	return text

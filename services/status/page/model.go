@@ -45,6 +45,7 @@ var rank = map[events.Status]int{
 	events.StatusUnknown:         4,
 	events.StatusUnverified:      5,
 	events.StatusRunning:         6,
+	events.StatusRetired:         7,
 }
 
 func rankOf(w api.Workload) int {
@@ -52,7 +53,7 @@ func rankOf(w api.Workload) int {
 	if !known {
 		r = 2
 	}
-	if w.Outage != nil || w.ServedBy == 0 {
+	if w.Status != events.StatusRetired && (w.Outage != nil || w.ServedBy == 0) {
 		r = min(r, 4)
 	}
 	return r
