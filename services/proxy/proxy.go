@@ -55,12 +55,13 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	m := newMetrics()
-	publisher, err := newPublisher(id, o.Bus, m, o.Trace, o.Log)
+	roster := openRoster(id.dir, o.Log)
+	publisher, err := newPublisher(id, o.Bus, m, roster.told, o.Trace, o.Log)
 	if err != nil {
 		id.close()
 		return nil, err
 	}
-	p := &Proxy{bus: o.Bus, identity: id, shared: &shared{log: o.Log, metrics: m, publisher: publisher, leaseDue: newSignal()}}
+	p := &Proxy{bus: o.Bus, identity: id, shared: &shared{log: o.Log, metrics: m, publisher: publisher, roster: roster, leaseDue: newSignal()}}
 	t, err := (&table{}).next(o.Config, p.shared)
 	if err != nil {
 		id.close()
@@ -122,7 +123,7 @@ func (p *Proxy) Reload(cfg Config) error {
 func (p *Proxy) Run(ctx context.Context) error {
 	defer p.identity.close()
 	p.bus.Needs(events.TypeUnauthorized+".*", events.TypeAuthorized+".*", events.TypeForbidden+".*",
-		events.TypeLoaded+".*", events.TypeMissing+".*", events.TypeExpiring+".*")
+		events.TypeLoaded+".*", events.TypeMissing+".*", events.TypeExpiring+".*", events.TypeRetired+".*")
 	// Parts stop one after the other, so none lives on ctx itself.
 	alive := context.WithoutCancel(ctx)
 	work, stopWork := context.WithCancel(alive)

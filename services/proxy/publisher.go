@@ -22,7 +22,7 @@ type publisher struct {
 	log    *slog.Logger
 }
 
-func newPublisher(id *identity, b *bus.Bus, m *metrics, t *trace.Tracer, log *slog.Logger) (*publisher, error) {
+func newPublisher(id *identity, b *bus.Bus, m *metrics, retired func(workload string), t *trace.Tracer, log *slog.Logger) (*publisher, error) {
 	p := &publisher{source: id.source(), trace: t, log: log}
 	var err error
 	p.outbox, err = outbox.Open(outbox.Options{
@@ -32,6 +32,9 @@ func newPublisher(id *identity, b *bus.Bus, m *metrics, t *trace.Tracer, log *sl
 			m.published.WithLabelValues(e.Type()).Inc()
 			m.lag.Observe(lag.Seconds())
 			p.trace.Record(publishSpan(e, time.Now()))
+			if e.Type() == events.TypeRetired {
+				retired(e.Subject())
+			}
 		},
 	})
 	return p, err
@@ -53,6 +56,18 @@ func (p *publisher) publish(f tracker.Fact) {
 	}
 	p.outbox.Add(e)
 	p.logFact(f.Type, o)
+}
+
+// retire says that this proxy does not report on a workload any more.
+func (p *publisher) retire(workload, why string) {
+	o := events.Observation{Workload: workload, Detail: why}
+	e, err := events.New(events.TypeRetired, p.source, workload, time.Now(), o)
+	if err != nil {
+		p.log.Error("cannot make an event of the end of a workload", "workload", workload, "err", err)
+		return
+	}
+	p.outbox.Add(e)
+	p.log.Info("workload is out of service", "workload", workload, "detail", why)
 }
 
 // logFact says what changed; the event holds the rest.

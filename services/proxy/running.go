@@ -54,6 +54,7 @@ func (r *running) apply(next *table) error {
 
 	r.table.Store(next)
 	r.exchangeWorkloads(next)
+	r.reportGone(next)
 	r.followClients(next.clients)
 	for addr, l := range fresh {
 		r.listeners[addr] = l
@@ -102,6 +103,24 @@ func (r *running) exchangeWorkloads(next *table) {
 		r.wg.Go(w.start(ctx))
 	}
 	r.exchangeSources(in)
+}
+
+// reportGone says which workloads this proxy does not report on any more, after
+// their observers said their last word.
+func (r *running) reportGone(next *table) {
+	var names []string
+	for name, w := range next.workloads {
+		if w.source != nil {
+			names = append(names, name)
+		}
+	}
+	for _, name := range r.roster.take(names) {
+		why := ""
+		if next.workloads[name] != nil {
+			why = "its clients send credentials of their own now"
+		}
+		r.publisher.retire(name, why)
+	}
 }
 
 // exchangeSources follows the credentials that workloads have. One that stays is

@@ -21,6 +21,7 @@ type shared struct {
 	log       *slog.Logger
 	metrics   *metrics
 	publisher *publisher
+	roster    *roster
 	leaseDue  signal
 }
 
