@@ -42,7 +42,7 @@ func TestWorkloadsThatDieOfOneCredentialAreOneMessageAndOneEnd(t *testing.T) {
 		slices.Sort(told)
 		require.Equal(t, names, told)
 	}
-	require.Equal(t, "1000 workloads are unauthenticated (invalid_token)", got[0].alert.Title)
+	require.Equal(t, names[0]+", "+names[1]+" and 998 more: token rejected (invalid_token)", got[0].alert.Title)
 	s.receiptsOf(2, events.TypeAlertDelivered, names[7])
 }
 
@@ -76,7 +76,7 @@ func TestAGroupThatRecoversInPartSaysWhatIsLeft(t *testing.T) {
 	require.Equal(t, []string{"opened a,b,c"}, ops.told())
 	s.recover("a", "b")
 	s.passing(5*time.Second, func() bool { return len(ops.accepted()) == 2 })
-	require.Equal(t, "2 workloads recovered, 1 still not working", ops.accepted()[1].alert.Title)
+	require.Equal(t, "a and b recovered, 1 still not working", ops.accepted()[1].alert.Title)
 	s.recover("c")
 	ops.waitFor("opened a,b,c", "resolved a,b", "resolved c")
 }

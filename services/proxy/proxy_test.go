@@ -227,7 +227,7 @@ func TestADeathAndTheRepairAreToldOnceEach(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, r.status)
 		require.Equal(t, "30", r.header.Get("Retry-After"))
 		require.JSONEq(t, fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"error":{"code":4011,"message":%q,"data":{"workload":"github","reason":"invalid_token"}}}`,
-			"github: the upstream rejected the token in "+w.token+" (invalid_token: The access token expired). Put a new token there; it is picked up at once, no restart."), r.body)
+			"github: the upstream rejected the token in "+w.token+" (invalid_token: \"The access token expired\"). Put a new token there; it is picked up at once, no restart."), r.body)
 	}
 	all := w.expect("loaded", "authorized", "unauthorized")
 	dead := all[2].data

@@ -121,7 +121,7 @@ func (c Case) rejected() string {
 		return fmt.Sprintf("the upstream answered %d to %s and asks for %s authentication, which a bearer token does not satisfy.",
 			status, token(c.Source), cmp.Or(plain(challenge.Scheme), "another kind of"))
 	}
-	return fmt.Sprintf("the upstream rejected %s (%s%s).", token(c.Source), c.Reason, because(challenge.ErrorDescription))
+	return fmt.Sprintf("the upstream rejected %s (%s%s).", token(c.Source), c.Reason, quoted(challenge.ErrorDescription))
 }
 
 func (c Case) missing() string {
@@ -156,6 +156,14 @@ func because(text string) string {
 		return ""
 	}
 	return ": " + text
+}
+
+// quoted appends what the upstream wrote, so that nobody takes its words for ours.
+func quoted(text string) string {
+	if text = strings.TrimRight(plain(text), ". "); text == "" {
+		return ""
+	}
+	return `: "` + strings.ReplaceAll(text, `"`, "'") + `"`
 }
 
 // plain bounds text from outside, so that it fits into a sentence.

@@ -50,9 +50,7 @@ func (d *discord) Send(ctx context.Context, m Message) plan.Result {
 	if err != nil {
 		return unreadable(err)
 	}
-	body := encodeJSON(map[string]any{
-		"embeds": []any{discordEmbed(m)}, "allowed_mentions": map[string]any{"parse": []string{}},
-	})
+	body := discordMessage(m)
 	if m.Ref != "" && m.Kind != events.KindReminder {
 		edit := *u
 		edit.Path = strings.TrimRight(edit.Path, "/") + "/messages/" + url.PathEscape(m.Ref)
@@ -83,15 +81,23 @@ func discordAnswer(body []byte, a *plan.Result) {
 	}
 }
 
-func discordEmbed(m Message) map[string]any {
+func discordMessage(m Message) []byte {
 	const red, green, grey = 0xd32f2f, 0x388e3c, 0x9e9e9e
-	return map[string]any{
-		"title": truncate(m.Title, discordTitle), "description": truncate(discordEscape(cmp.Or(m.Text, "-")), discordText),
-		"color": pick(m, grey, red, green), "timestamp": m.Time.UTC().Format(time.RFC3339),
-		"footer": map[string]any{"text": "authwatch " + m.Kind + " " + m.ID},
-	}
+	return form{
+		escape: discordEscape, title: discordTitle, text: discordText,
+		encode: func(title, text string) []byte {
+			embed := map[string]any{
+				"title": title, "description": text, "color": pick(m, grey, red, green),
+				"timestamp": m.Time.UTC().Format(time.RFC3339),
+			}
+			if m.Link != "" {
+				embed["url"] = m.Link
+			}
+			return encodeJSON(map[string]any{"embeds": []any{embed}, "allowed_mentions": map[string]any{"parse": []string{}}})
+		},
+	}.fit(m)
 }
 
-func discordEscape(text string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "|", `\|`, ">", `\>`, "@", "@\u200b").Replace(text)
-}
+// discordEscape keeps text from becoming Discord's Markdown. A colon makes emoji,
+// links and times.
+func discordEscape(text string) string { return escapeMarkdown(text, "\\*_~`|<>[]#@:") }

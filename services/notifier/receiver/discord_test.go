@@ -29,7 +29,7 @@ func TestDiscordIsWaitedForAndItsFirstMessageEditedLater(t *testing.T) {
 	body := decode(t, got[0].body)
 	require.Equal(t, map[string]any{"parse": []any{}}, body["allowed_mentions"])
 	embed := body["embeds"].([]any)[0].(map[string]any)
-	require.Equal(t, "github is unauthenticated (invalid_token)", embed["title"])
+	require.Equal(t, `github is unauthenticated (invalid\_token)`, embed["title"])
 }
 
 func TestDiscordsRetryAfterMayHaveAFraction(t *testing.T) {

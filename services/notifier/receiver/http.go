@@ -106,15 +106,6 @@ func jsonHeader() http.Header {
 	return http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 }
 
-// encodeJSON encodes what this package made; it cannot fail.
-func encodeJSON(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil
-	}
-	return body
-}
-
 // field returns what finds the text of a field in a JSON object.
 func field(name string) func(body []byte) string {
 	return func(body []byte) string {

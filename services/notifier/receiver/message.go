@@ -32,6 +32,10 @@ type Message struct {
 	Hop    string // the traceparent of this attempt, where it is another
 	// Note is said besides: why this receiver is told in place of another.
 	Note string
+	// Link is the page of what m is about, where authwatch knows its own address.
+	Link string
+
+	templated bool // Text is from a template of the user's
 }
 
 // Subject is the workload that the message is about, where it is one.

@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -24,8 +23,13 @@ type Ntfy struct {
 	PasswordFile string        `yaml:"password_file"`
 }
 
-// ntfyText is ntfy's limit in bytes; a longer message becomes an attachment.
-const ntfyText = 4096
+// ntfy's limits in bytes. A longer message becomes an attachment, and a longer
+// body is refused: it may be twice as long as a message.
+const (
+	ntfyTitle = 250
+	ntfyText  = 4096
+	ntfyBody  = 2 * ntfyText
+)
 
 // rate is what ntfy allows a visitor: 60 at once, then one in five seconds.
 func (*Ntfy) rate() Rate { return Rate{config.Duration(5 * time.Second), 30} }
@@ -57,12 +61,8 @@ func (n *ntfy) Send(ctx context.Context, m Message) plan.Result {
 		return unreadable(err)
 	}
 	header.Set("X-Sequence-Id", m.Thread)
-	body := map[string]any{
-		"topic": n.Topic, "title": truncate(m.Title, 250), "message": cut(cmp.Or(m.Text, "-"), ntfyText),
-		"priority": pick(m, 2, 4, 3), "tags": []string{pick(m, "white_circle", "red_circle", "green_circle")}, "sequence_id": m.Thread,
-	}
 	return n.do(ctx, call{
-		url: url, header: header, secrets: secrets, body: encodeJSON(body), explain: field("error"),
+		url: url, header: header, secrets: secrets, body: n.message(m), explain: field("error"),
 		// ntfy's own answer holds the message's id. Something else that says
 		// 200, a login page for example, has not published anything.
 		accept: func(body []byte, a *plan.Result) {
@@ -74,4 +74,21 @@ func (n *ntfy) Send(ctx context.Context, m Message) plan.Result {
 			}
 		},
 	})
+}
+
+// message is shown as it is: without its header X-Markdown, ntfy knows no markup.
+func (n *ntfy) message(m Message) []byte {
+	return form{
+		units: func(s string) int { return len(s) }, title: ntfyTitle, text: ntfyText, body: ntfyBody,
+		encode: func(title, text string) []byte {
+			body := map[string]any{
+				"topic": n.Topic, "title": title, "message": text, "sequence_id": m.Thread,
+				"priority": pick(m, 2, 4, 3), "tags": []string{pick(m, "white_circle", "red_circle", "green_circle")},
+			}
+			if m.Link != "" {
+				body["click"] = m.Link
+			}
+			return encodeJSON(body)
+		},
+	}.fit(m)
 }

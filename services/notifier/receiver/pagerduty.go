@@ -25,7 +25,7 @@ type PagerDuty struct {
 const (
 	pagerDutyURL     = "https://events.pagerduty.com/v2/enqueue"
 	pagerDutySummary = 1024
-	pagerDutyDetails = 400 << 10 // of the 512 KB that an event may have
+	pagerDutyBody    = 500 << 10 // of the 512 KB that an event may have
 )
 
 func (*PagerDuty) rate() Rate { return Rate{config.Duration(time.Second), 20} }
@@ -68,27 +68,45 @@ func (p *pagerDuty) Send(ctx context.Context, m Message) plan.Result {
 }
 
 func (p *pagerDuty) event(ctx context.Context, key config.Secret, action string, m Message) plan.Result {
-	body := map[string]any{"routing_key": key.Reveal(), "event_action": action, "dedup_key": "authwatch-" + m.Thread}
-	if action == "trigger" {
-		body["payload"] = p.payload(m)
-	}
 	return p.do(ctx, call{
-		url: config.Secret(cmp.Or(p.URL, pagerDutyURL)), header: jsonHeader(), body: encodeJSON(body), secrets: []config.Secret{key},
-		explain: pagerDutyError,
+		url: config.Secret(cmp.Or(p.URL, pagerDutyURL)), header: jsonHeader(), secrets: []config.Secret{key},
+		body: p.message(key, action, m), explain: pagerDutyError,
 	})
 }
 
-func (p *pagerDuty) payload(m Message) map[string]any {
+// message leaves the records out where they would not fit.
+func (p *pagerDuty) message(key config.Secret, action string, m Message) []byte {
+	records := json.RawMessage(encodeJSON(m.Workloads))
+	if len(records) > pagerDutyBody/2 {
+		records = nil
+	}
+	return form{
+		title: pagerDutySummary, body: pagerDutyBody,
+		encode: func(title, text string) []byte {
+			body := map[string]any{"routing_key": key.Reveal(), "event_action": action, "dedup_key": "authwatch-" + m.Thread}
+			if action == "trigger" {
+				body["payload"] = p.payload(m, title, text, records)
+				if m.Link != "" {
+					body["links"] = []any{map[string]any{"href": m.Link, "text": "Open in authwatch"}}
+					body["client"], body["client_url"] = "authwatch", m.Link
+				}
+			}
+			return encodeJSON(body)
+		},
+	}.fit(m)
+}
+
+func (p *pagerDuty) payload(m Message, title, text string, records json.RawMessage) map[string]any {
 	severity := cmp.Or(p.Severity, "critical")
 	if !m.Open && m.Kind != events.KindResolved {
 		severity = "info"
 	}
-	details := map[string]any{"text": truncate(m.Text, 16<<10), "kind": m.Kind, "delivery_id": m.ID}
-	if records := encodeJSON(m.Workloads); len(records) < pagerDutyDetails {
-		details["workloads"] = json.RawMessage(records)
+	details := map[string]any{"text": text, "kind": m.Kind, "delivery_id": m.ID}
+	if len(records) > 0 {
+		details["workloads"] = records
 	}
 	return map[string]any{
-		"summary": truncate(m.Title, pagerDutySummary), "source": m.source(), "severity": severity,
+		"summary": title, "source": m.source(), "severity": severity,
 		"timestamp": m.began().UTC().Format(time.RFC3339), "component": "credential", "class": m.Kind,
 		"custom_details": details,
 	}

@@ -66,16 +66,3 @@ func truncate(text string, n int) string {
 	}
 	return string([]rune(text)[:max(n-1, 0)]) + "…"
 }
-
-// cut cuts text to n bytes, between runes.
-func cut(text string, n int) string {
-	const more = "…"
-	if len(text) <= n {
-		return text
-	}
-	text = text[:n-len(more)]
-	for len(text) > 0 && !utf8.ValidString(text) {
-		text = text[:len(text)-1]
-	}
-	return text + more
-}

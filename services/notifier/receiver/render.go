@@ -15,7 +15,7 @@ import (
 // The most that a template of the user's may produce.
 const (
 	maxTitle = 1 << 10
-	maxText  = 32 << 10
+	maxText  = 512 << 10
 )
 
 // data is what a template sees.
@@ -61,7 +61,7 @@ func compile(name, text string) (*template.Template, error) {
 // Render writes m's title and text. Where a template fails they are the built-in
 // ones, and the error says why: people are told in any case.
 func (t Templates) Render(m *Message) error {
-	m.Title, m.Text = title(*m), text(*m)
+	m.Title, m.Text = title(*m), text(*m, all)
 	if m.Text == "" {
 		m.Text = m.Title
 	}
@@ -78,7 +78,7 @@ func (t Templates) Render(m *Message) error {
 		m.Title = newTitle
 	}
 	if newText != "" {
-		m.Text = newText
+		m.Text, m.templated = newText, true
 	}
 	return errors.Join(errTitle, errText)
 }
@@ -120,8 +120,12 @@ func (c *Config) templateProblems() []config.Problem {
 			ps = append(ps, config.Problem{Path: key, Text: err.Error()})
 			continue
 		}
+		words := Templates{title: t}
+		if key == "text" {
+			words = Templates{text: t}
+		}
 		for _, m := range samples(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
-			if err := (Templates{title: t}).Render(&m); err != nil {
+			if err := words.Render(&m); err != nil {
 				ps = append(ps, config.Problem{Path: key, Text: fmt.Sprintf("fails for an alert of kind %s: %v", m.Kind, err)})
 				break
 			}

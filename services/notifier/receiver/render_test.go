@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -40,11 +41,61 @@ func TestAGroupIsNamedInFull(t *testing.T) {
 	m.Workloads[1].Status = m.Workloads[0].Status
 	m.Note = "You are told in place of another."
 	require.NoError(t, Templates{}.Render(&m))
-	require.Equal(t, "2 workloads are unauthenticated", m.Title)
-	require.Contains(t, m.Text, "One credential, file /run/secrets/github:")
+	require.Equal(t, "github and search: token rejected", m.Title)
 	require.Contains(t, m.Text, "github: the upstream rejected")
 	require.Contains(t, m.Text, "search: unauthenticated since 2026-11-24 12:00:00 UTC")
 	require.True(t, strings.HasSuffix(m.Text, "You are told in place of another."))
+}
+
+func TestATitleNamesTwoOrThreeWorkloadsAndCountsTheOthers(t *testing.T) {
+	t.Parallel()
+	for n, who := range map[int]string{
+		1: "w1 is unauthenticated (invalid_token)", 2: "w1 and w2: token rejected (invalid_token)",
+		3: "w1, w2 and w3: token rejected (invalid_token)", 4: "w1, w2 and 2 more: token rejected (invalid_token)",
+		40: "w1, w2 and 38 more: token rejected (invalid_token)",
+	} {
+		m := group(t, n)
+		require.NoError(t, Templates{}.Render(&m))
+		require.Equal(t, who, m.Title)
+	}
+	m := group(t, 40)
+	m.Workloads[3].Reason = "bare_401"
+	require.Equal(t, "w1, w2 and 38 more: token rejected", title(m))
+	m.Kind = events.KindReminder
+	require.Equal(t, "w1, w2 and 38 more: token still rejected", title(m))
+	m.Kind = events.KindDigest
+	require.Equal(t, "w1, w2 and 38 more change often: token now rejected", title(m))
+	m.Workloads[5].Status = events.StatusMissing
+	require.Equal(t, "w1, w2 and 38 more change often: now not working", title(m))
+	m.Kind, m.Open, m.Left = events.KindResolved, false, 2
+	require.Equal(t, "w1, w2 and 38 more recovered, 2 still not working", title(m))
+}
+
+func TestWhatHappenedToAGroupIsExplainedOnce(t *testing.T) {
+	t.Parallel()
+	m := group(t, 40)
+	require.NoError(t, Templates{}.Render(&m))
+	require.Equal(t, 1, strings.Count(m.Text, "the token in /run/secrets/github"))
+	require.Contains(t, m.Text, "The upstream rejected the token")
+	require.Contains(t, m.Text, "Put a new token there")
+	require.Contains(t, m.Text, "\nWorkloads: w1, w2, w3,")
+	require.Contains(t, m.Text, ", w40")
+	require.Contains(t, text(m, 3), "\nWorkloads: w1, w2, w3 and 37 more")
+}
+
+// group is the opening of n workloads of one credential.
+func group(t *testing.T, n int) Message {
+	t.Helper()
+	m := opened(t)
+	r := m.Workloads[0]
+	m.Workloads = nil
+	for i := range n {
+		one := r
+		one.Workload = fmt.Sprintf("w%d", i+1)
+		one.Message = one.Workload + strings.TrimPrefix(r.Message, "github")
+		m.Workloads = append(m.Workloads, one)
+	}
+	return m
 }
 
 func TestManyWorkloadsAreAllNamed(t *testing.T) {

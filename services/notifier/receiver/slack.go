@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
@@ -26,10 +27,11 @@ type Slack struct {
 
 const slackAPI = "https://slack.com/api"
 
-// Slack's limits: a section block's text, and a header's.
+// Slack's limit of a section's text is 3,000 characters. A title that long says
+// nothing at a glance.
 const (
-	slackText   = 3000
-	slackHeader = 150
+	slackText  = 3000
+	slackTitle = 300
 )
 
 // rate: Slack allows one message a second and channel, with short bursts.
@@ -73,14 +75,39 @@ func (s *slack) Send(ctx context.Context, m Message) plan.Result {
 		return unreadable(err)
 	}
 	return s.do(ctx, call{
-		url: url, header: jsonHeader(), body: encodeJSON(slackMessage(m)),
-		// An incoming webhook says "ok", or an error as text.
-		accept: func(body []byte, a *plan.Result) {
-			if text := strings.TrimSpace(string(body)); text != "ok" {
-				a.Outcome, a.Error = plan.Rejected, "Slack answered: "+text
-			}
-		},
+		url: url, header: jsonHeader(), body: slackMessage(m, nil), accept: slackHookAnswer,
 	})
+}
+
+// slackHookAnswer reads the answer of an incoming webhook. Slack says "ok"; servers
+// that take the place of Slack say something of their own or nothing. So only a
+// known error is one.
+func slackHookAnswer(body []byte, a *plan.Result) {
+	code := strings.TrimSpace(string(body))
+	var r struct {
+		OK    *bool  `json:"ok"`
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &r) == nil && r.OK != nil && !*r.OK {
+		code = cmp.Or(r.Error, "not ok")
+		a.Outcome, a.Error = slackOutcome(code), "Slack answered: "+code
+		return
+	}
+	if outcome, ok := slackHookErrors[code]; ok {
+		a.Outcome, a.Error = outcome, "Slack answered: "+code
+	}
+}
+
+// slackHookErrors are the errors that Slack documents for incoming webhooks. It
+// sends them with a status of their own; something between may lose it.
+var slackHookErrors = map[string]plan.Outcome{
+	"invalid_payload": plan.Rejected, "invalid_blocks": plan.Rejected, "invalid_blocks_format": plan.Rejected,
+	"invalid_attachments": plan.Rejected, "no_text": plan.Rejected, "missing_text_or_fallback_or_attachments": plan.Rejected,
+	"too_many_attachments": plan.Rejected, "msg_too_long": plan.Rejected,
+	"user_not_found": plan.Refused, "channel_not_found": plan.Refused, "channel_is_archived": plan.Refused,
+	"action_prohibited": plan.Refused, "posting_to_general_channel_denied": plan.Refused, "no_active_hooks": plan.Refused,
+	"no_service": plan.Refused, "no_service_id": plan.Refused, "no_team": plan.Refused, "team_disabled": plan.Refused,
+	"invalid_token": plan.Refused, "rollup_error": plan.Retry, "rate_limited": plan.Retry,
 }
 
 // asBot posts a message, or updates the conversation's first and answers it.
@@ -89,32 +116,30 @@ func (s *slack) asBot(ctx context.Context, m Message) plan.Result {
 	if err != nil {
 		return unreadable(err)
 	}
-	body := slackMessage(m)
-	body["channel"] = s.Channel
 	channel, ts, known := strings.Cut(m.Ref, " ")
+	more := map[string]any{"channel": s.Channel}
 	if known {
 		if m.Kind != events.KindReminder {
-			update := slackMessage(m)
-			update["channel"], update["ts"] = channel, ts
+			update := slackMessage(m, map[string]any{"channel": channel, "ts": ts})
 			// A message that was deleted cannot be updated; say it anew then.
 			if a := s.api(ctx, "chat.update", token, update); a.Outcome == plan.Retry || a.Outcome == plan.Refused {
 				return a
 			}
 		}
-		body["channel"], body["thread_ts"] = channel, ts
+		more = map[string]any{"channel": channel, "thread_ts": ts}
 	}
-	a := s.api(ctx, "chat.postMessage", token, body)
+	a := s.api(ctx, "chat.postMessage", token, slackMessage(m, more))
 	if known {
 		a.Ref = m.Ref // the thread keeps its first message
 	}
 	return a
 }
 
-func (s *slack) api(ctx context.Context, method string, token config.Secret, body map[string]any) plan.Result {
+func (s *slack) api(ctx context.Context, method string, token config.Secret, body []byte) plan.Result {
 	header := jsonHeader()
 	header.Set("Authorization", "Bearer "+token.Reveal())
 	return s.do(ctx, call{
-		url: config.Secret(cmp.Or(s.APIURL, slackAPI) + "/" + method), header: header, body: encodeJSON(body),
+		url: config.Secret(cmp.Or(s.APIURL, slackAPI) + "/" + method), header: header, body: body,
 		secrets: []config.Secret{token}, accept: slackAnswer,
 	})
 }
@@ -148,27 +173,33 @@ func slackOutcome(code string) plan.Outcome {
 	return plan.Refused // invalid_auth, channel_not_found, not_in_channel, is_archived …
 }
 
-func slackMessage(m Message) map[string]any {
+// slackMessage is the message to post, or to put in the place of an earlier one.
+// Slack shows text where it shows no blocks: in notifications, and read aloud.
+func slackMessage(m Message, more map[string]any) []byte {
 	icon := pick(m, ":white_circle:", ":red_circle:", ":large_green_circle:")
-	title := slackEscape(m.Title)
-	return map[string]any{
-		"text": icon + " " + truncate(title, slackText),
-		"blocks": []any{
-			map[string]any{"type": "section", "text": map[string]any{
-				"type": "mrkdwn", "text": icon + " *" + truncate(title, slackHeader) + "*",
-			}},
-			map[string]any{"type": "section", "text": map[string]any{
-				"type": "mrkdwn", "text": truncate(slackEscape(cmp.Or(m.Text, "-")), slackText),
-			}},
-			map[string]any{"type": "context", "elements": []any{map[string]any{
-				"type": "plain_text", "text": "authwatch " + m.Kind + " " + m.ID,
-			}}},
+	return form{
+		escape: slackEscape, title: slackTitle, text: slackText,
+		encode: func(title, text string) []byte {
+			blocks := []any{slackSection(icon + " *" + title + "*"), slackSection(text)}
+			if m.Link != "" {
+				blocks = append(blocks, slackSection("<"+slackEscape(m.Link)+"|Open in authwatch>"))
+			}
+			body := map[string]any{
+				"text": icon + " " + title + "\n" + text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false,
+			}
+			maps.Copy(body, more)
+			return encodeJSON(body)
 		},
-		"unfurl_links": false, "unfurl_media": false,
-	}
+	}.fit(m)
+}
+
+// slackSection is text that Slack takes no links and mentions from but those that
+// are marked as such.
+func slackSection(text string) map[string]any {
+	return map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text, "verbatim": true}}
 }
 
 // slackEscape is what Slack asks for: text must not become a link or a mention.
-func slackEscape(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-}
+func slackEscape(text string) string { return slackEscaper.Replace(text) }
+
+var slackEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

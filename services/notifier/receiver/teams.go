@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"strings"
@@ -18,8 +17,11 @@ type Teams struct {
 	URLFile string        `yaml:"url_file"`
 }
 
-// teamsBytes is the limit of a workflow's card: 28 KB.
-const teamsBytes = 24 << 10
+// A message of Teams has at most 28 KB. What Teams adds to it counts too.
+const (
+	teamsBytes = 24 << 10
+	teamsTitle = 1024
+)
 
 func (*Teams) rate() Rate { return Rate{config.Duration(time.Second), 4} }
 
@@ -37,36 +39,53 @@ func (t *teams) Send(ctx context.Context, m Message) plan.Result {
 	if err != nil {
 		return unreadable(err)
 	}
-	return t.do(ctx, call{url: url, header: jsonHeader(), body: encodeJSON(map[string]any{
-		"type": "message",
-		"attachments": []any{map[string]any{
-			"contentType": "application/vnd.microsoft.card.adaptive",
-			"content":     adaptiveCard(m),
-		}},
-	})})
+	return t.do(ctx, call{url: url, header: jsonHeader(), body: teamsMessage(m), accept: teamsAnswer})
 }
 
-func adaptiveCard(m Message) map[string]any {
-	color := pick(m, "Default", "Attention", "Good")
+// teamsAnswer finds the error that the Office 365 connector's form of URL answers
+// with a status of 200. A workflow answers nothing, a connector "1".
+func teamsAnswer(body []byte, a *plan.Result) {
+	text := strings.TrimSpace(string(body))
+	lower := strings.ToLower(text)
+	switch {
+	case strings.Contains(lower, "http error 429"), strings.Contains(lower, "too many requests"):
+		a.Outcome, a.Error = plan.Retry, "Teams answered: "+text
+	case strings.Contains(lower, "http error 413"), strings.Contains(lower, "too large"):
+		a.Outcome, a.Error = plan.Rejected, "Teams answered: "+text
+	case strings.Contains(lower, "error"), strings.Contains(lower, "fail"):
+		a.Outcome, a.Error = plan.Refused, "Teams answered: "+text
+	}
+}
+
+func teamsMessage(m Message) []byte {
 	block := func(text string, more map[string]any) map[string]any {
-		b := map[string]any{"type": "TextBlock", "text": cardEscape(text), "wrap": true}
+		b := map[string]any{"type": "TextBlock", "text": text, "wrap": true}
 		maps.Copy(b, more)
 		return b
 	}
-	return map[string]any{
-		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-		"body": []any{
-			block(truncate(m.Title, 1024), map[string]any{"size": "Large", "weight": "Bolder", "color": color}),
-			block(cut(cmp.Or(m.Text, "-"), teamsBytes/2), nil),
-			block("authwatch "+m.Kind+" "+m.ID, map[string]any{"size": "Small", "isSubtle": true}),
+	return form{
+		escape: cardEscape, title: teamsTitle, body: teamsBytes,
+		encode: func(title, text string) []byte {
+			card := map[string]any{
+				"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
+				"body": []any{
+					block(title, map[string]any{"size": "Large", "weight": "Bolder", "color": pick(m, "Default", "Attention", "Good")}),
+					block(text, nil),
+				},
+			}
+			if m.Link != "" {
+				card["actions"] = []any{map[string]any{"type": "Action.OpenUrl", "title": "Open in authwatch", "url": m.Link}}
+			}
+			return encodeJSON(map[string]any{
+				"type":        "message",
+				"attachments": []any{map[string]any{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}},
+			})
 		},
-	}
+	}.fit(m)
 }
 
-// cardEscape keeps text from becoming Markdown, which cards render, and keeps
-// its line breaks.
-func cardEscape(text string) string {
-	return strings.NewReplacer(
-		`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "`", "\\`", "#", `\#`, "<", "&lt;", "\n", "\n\n",
-	).Replace(text)
-}
+// cardEscape keeps text from becoming Markdown or HTML, which cards render, and
+// keeps its line breaks.
+func cardEscape(text string) string { return cardEntities.Replace(escapeMarkdown(text, "\\*_~`|[]#!")) }
+
+var cardEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "\n\n")

@@ -1,113 +1,19 @@
 package receiver
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/authwatch/authwatch/events"
 )
 
-// mostNames is how many workloads a text names one by one.
-const mostNames = 50
-
-// title is m in one line.
-func title(m Message) string {
-	if m.About != "" {
-		return aboutTitle(m)
-	}
-	who := subject(m.Workloads)
-	switch m.Kind {
-	case events.KindTest:
-		return "authwatch test message"
-	case events.KindOpened:
-		return who + " " + what(m.Workloads)
-	case events.KindReminder:
-		return who + " still " + what(m.Workloads)
-	case events.KindResolved:
-		if m.Left > 0 {
-			return fmt.Sprintf("%s %s, %d still not working", who, end(m.Workloads), m.Left)
-		}
-		return who + " " + end(m.Workloads)
-	}
-	if m.Open {
-		return who + " changes often, now " + what(m.Workloads)
-	}
-	return who + " failed and " + end(m.Workloads)
-}
-
-// end is how the incidents of the records ended, as the predicate of a sentence.
-func end(records []events.Record) string {
-	retired := 0
-	for _, r := range records {
-		if l := r.LastIncident; l != nil && l.Retired {
-			retired++
-		}
-	}
-	verb := "was"
-	if retired > 1 {
-		verb = "were"
-	}
-	switch retired {
-	case 0:
-		return "recovered"
-	case len(records):
-		return verb + " removed from the configuration"
-	}
-	return fmt.Sprintf("recovered, or %s removed from the configuration (%d)", verb, retired)
-}
-
-func aboutTitle(m Message) string {
-	switch {
-	case !m.Open:
-		return m.About + " accepts messages again"
-	case m.Kind == events.KindReminder:
-		return m.About + " still does not accept messages"
-	}
-	return m.About + " does not accept messages"
-}
-
-// subject names one workload or counts several.
-func subject(records []events.Record) string {
-	switch len(records) {
-	case 0:
-		return "no workload"
-	case 1:
-		return records[0].Workload
-	}
-	return fmt.Sprintf("%d workloads", len(records))
-}
-
-// what is the status that the records share, as the predicate of a sentence.
-func what(records []events.Record) string {
-	verb := "is"
-	if len(records) > 1 {
-		verb = "are"
-	}
-	status, reason := records[0].Status, records[0].Reason
-	for _, r := range records[1:] {
-		if r.Status != status {
-			status = "not working"
-		}
-		if r.Reason != reason {
-			reason = ""
-		}
-	}
-	text := fmt.Sprintf("%s %s", verb, status)
-	if status == events.StatusMissing {
-		text = "has no usable credential"
-		if len(records) > 1 {
-			text = "have no usable credential"
-		}
-	}
-	if reason != "" {
-		text += " (" + reason + ")"
-	}
-	return text
-}
-
-// text is m in full.
-func text(m Message) string {
+// text is m in full. It names most workloads of each explanation, and counts the
+// others.
+func text(m Message, most int) string {
 	var b strings.Builder
 	if m.Notice != "" {
 		b.WriteString(m.Notice + "\n")
@@ -115,17 +21,13 @@ func text(m Message) string {
 	if m.Kind == events.KindTest {
 		b.WriteString("This is a test: nothing is wrong. Alerts to this receiver arrive.\n")
 	}
-	if len(m.Workloads) > 1 && m.Open {
-		if c := m.Workloads[0].Credential; c != nil && c.Source != "" {
-			fmt.Fprintf(&b, "One credential, %s:\n", c.Source)
-		}
-	}
-	for i, r := range m.Workloads {
-		if i == mostNames {
-			fmt.Fprintf(&b, "and %d more: %s\n", len(m.Workloads)-i, strings.Join(names(m.Workloads[i:]), ", "))
+	all := explain(m.Workloads)
+	for i, e := range all {
+		if i > 0 && i >= most {
+			fmt.Fprintf(&b, "and %d more workloads, for other reasons\n", count(all[i:]))
 			break
 		}
-		b.WriteString(line(r) + "\n")
+		b.WriteString(e.text(most) + "\n")
 	}
 	if m.Left > 0 {
 		fmt.Fprintf(&b, "%d more workloads of this alert are still not working.\n", m.Left)
@@ -136,13 +38,72 @@ func text(m Message) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
+// explanation is what happened to workloads that share it, told once.
+type explanation struct {
+	line      string // of the first workload
+	workloads []string
+}
+
+// explain puts together the workloads that the same happened to: those that one
+// credential fails for the same reason, or that failed for the same time. The
+// words of the first one stand for all; what an upstream says besides may differ
+// from one to the next.
+func explain(records []events.Record) []*explanation {
+	var all []*explanation
+	known := map[string]*explanation{}
+	for _, r := range records {
+		line := line(r)
+		key := strings.TrimPrefix(line, r.Workload+": ")
+		if c := r.Credential; open(r) && c != nil && c.Fingerprint != "" {
+			key = strings.Join([]string{string(r.Status), r.Reason, c.Fingerprint, c.Source}, "\x00")
+		}
+		e := known[key]
+		if e == nil {
+			e = &explanation{line: line}
+			known[key] = e
+			all = append(all, e)
+		}
+		e.workloads = append(e.workloads, r.Workload)
+	}
+	return all
+}
+
+func count(all []*explanation) int {
+	n := 0
+	for _, e := range all {
+		n += len(e.workloads)
+	}
+	return n
+}
+
+// text is the explanation and up to most of its workloads.
+func (e *explanation) text(most int) string {
+	if len(e.workloads) == 1 {
+		return e.line
+	}
+	shown := e.workloads[:min(max(most, 1), len(e.workloads))]
+	text := sentence(strings.TrimPrefix(e.line, e.workloads[0]+": ")) + "\nWorkloads: " + strings.Join(shown, ", ")
+	if left := len(e.workloads) - len(shown); left > 0 {
+		text += fmt.Sprintf(" and %d more", left)
+	}
+	return text
+}
+
+// sentence is text that begins with a capital letter.
+func sentence(text string) string {
+	first, n := utf8.DecodeRuneInString(text)
+	if n == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[n:]
+}
+
+func open(r events.Record) bool { return r.Incident != "" || r.LastIncident == nil }
+
 // line is what happened to one workload, on one line.
 func line(r events.Record) string {
-	if r.Incident != "" || r.LastIncident == nil {
-		if r.Message != "" {
-			return r.Message
-		}
-		return fmt.Sprintf("%s: %s since %s", r.Workload, r.Status, clock(r.Since))
+	if open(r) {
+		return cmp.Or(r.Message, fmt.Sprintf("%s: %s since %s", r.Workload, r.Status, clock(r.Since)))
 	}
 	l := r.LastIncident
 	text := fmt.Sprintf("%s: not working from %s to %s", r.Workload, clock(l.Opened), clock(l.Closed))

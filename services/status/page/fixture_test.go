@@ -128,7 +128,7 @@ func dead(name string, since time.Duration) api.Workload {
 	first := w.Since
 	w.Previous, w.Reason, w.Incident = events.StatusRunning, "invalid_token", "01JDF8Z6Q4M0N2V7B9K3X5C1TA"
 	w.Incidents = 1
-	w.Message = name + ": the upstream rejected the token in /run/secrets/" + name + " (invalid_token: The access token expired). Put a new token there; it is picked up at once, no restart."
+	w.Message = name + ": the upstream rejected the token in /run/secrets/" + name + " (invalid_token: \"The access token expired\"). Put a new token there; it is picked up at once, no restart."
 	w.Evidence = &events.Evidence{
 		Rejections: 3, FirstSeen: &first,
 		Request: &events.Request{Method: "POST", Path: "/mcp", MCPMethod: "tools/call", MCPName: "search"},
