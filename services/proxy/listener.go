@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/listen"
+	"github.com/authwatch/authwatch/services/proxy/forward"
 )
 
 // shutdownGrace is how long requests may go on when the proxy stops.
@@ -33,13 +34,14 @@ func openListener(ctx context.Context, path, addr string, l Limits, h http.Handl
 		IdleTimeout:       cmp.Or(l.IdleTimeout.Std(), 2*time.Minute),
 		MaxHeaderBytes:    cmp.Or(l.RequestHeader, 64<<10),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:       forward.ConnContext,
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}}, nil
 }
 
 // serve blocks until the listener is closed.
 func (l *listener) serve() error {
-	if err := l.srv.Serve(l.ln); !errors.Is(err, http.ErrServerClosed) {
+	if err := l.srv.Serve(forward.Listener{Listener: l.ln}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -20,6 +20,8 @@ const (
 	outBadRequest
 	outTooLarge
 	outUnreachable
+	outEnded
+	outBadAnswer
 	outTimedOut
 	outClientGone
 	outCut
@@ -29,7 +31,7 @@ const (
 func (o outcome) String() string {
 	return [...]string{
 		"forwarded", "shielded", "upgraded", "no_credential", "discovery", "refused", "bad_request",
-		"too_large", "unreachable", "timed_out", "client_gone", "cut",
+		"too_large", "unreachable", "connection_ended", "bad_answer", "timed_out", "client_gone", "cut",
 	}[o]
 }
 

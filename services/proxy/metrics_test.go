@@ -50,7 +50,8 @@ func TestAStatusThatNoServerMaySendIs502AndLeavesNoRequestOpen(t *testing.T) {
 	w := newWorld(t, up.URL, func(w *world) { w.metrics = reg })
 	r := w.call("tools/list")
 	require.Equal(t, http.StatusBadGateway, r.status)
-	require.Contains(t, r.body, `"reason":"unreachable"`)
+	require.Contains(t, r.body, `"reason":"bad_answer"`)
+	require.Contains(t, r.body, "the upstream's answer cannot be passed on: its status is 007")
 	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP authwatch_proxy_open_requests Requests and streams under way.
 # TYPE authwatch_proxy_open_requests gauge

@@ -71,9 +71,12 @@ func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refu
 	if no.Status == http.StatusUnauthorized {
 		a.Challenge = `Bearer realm="authwatch proxy"`
 	}
+	x := forward.Exchange{Writer: rw, Request: r, Whole: true}
+	x.LeaveBody()
 	rpc := r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 	shield.Write(rw, r, a, rpc, nil)
 	if h.table.Load().cfg.AccessLog {
 		h.log.Info("request", "method", r.Method, "status", no.Status, "outcome", "refused", "reason", string(no.Reason))
 	}
+	x.Finish()
 }

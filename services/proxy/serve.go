@@ -1,16 +1,11 @@
 package proxy
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/advice"
-	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/mcp"
@@ -39,7 +34,7 @@ type exchange struct {
 func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target *forward.Target, rest string) (*exchange, outcome) {
 	x := &exchange{w: w, start: time.Now(), discovery: mcp.IsDiscovery(rest)}
 	w.used.Store(x.start.UnixNano())
-	x.Writer, x.Request, x.Target, x.Rest, x.LegacySSE = rw, r, target, rest, w.mcp
+	x.Writer, x.Request, x.Target, x.Rest, x.MCP = rw, r, target, rest, w.mcp
 	w.metrics.open.Inc()
 	defer w.metrics.open.Dec()
 	out := x.run()
@@ -49,6 +44,12 @@ func (w *workload) serve(rw http.ResponseWriter, r *http.Request, target *forwar
 
 func (x *exchange) run() outcome {
 	if out, refused := x.turnAway(); refused {
+		return out
+	}
+	if err := x.w.upstream.Receive(&x.Exchange); err != nil {
+		return x.failed(err)
+	}
+	if out, refused := x.attach(); refused {
 		return out
 	}
 	resp, err := x.w.upstream.Send(&x.Exchange) //nolint:bodyclose // Pass and Discard close it
@@ -69,8 +70,7 @@ func (x *exchange) run() outcome {
 	return outForwarded
 }
 
-// turnAway answers what is not sent upstream, and attaches the credential to
-// what is.
+// turnAway answers what is not sent upstream.
 func (x *exchange) turnAway() (out outcome, refused bool) {
 	w := x.w
 	switch {
@@ -91,6 +91,22 @@ func (x *exchange) turnAway() (out outcome, refused bool) {
 		return out, false
 	}
 	if x.snapshot = w.credential(x.Request.Context()); !x.snapshot.Usable() {
+		if w.mcp {
+			x.Glance() // for the id
+		}
+		x.noCredential()
+		return outNoCredential, true
+	}
+	return out, false
+}
+
+// attach takes the newest credential: reading the request may have taken a while.
+func (x *exchange) attach() (out outcome, refused bool) {
+	w := x.w
+	if w.source == nil {
+		return out, false
+	}
+	if x.snapshot = w.source.Current(); !x.snapshot.Usable() {
 		x.noCredential()
 		return outNoCredential, true
 	}
@@ -99,52 +115,6 @@ func (x *exchange) turnAway() (out outcome, refused bool) {
 		readable(x.Request.Header)
 	}
 	return out, false
-}
-
-// ending is what becomes of a request without a whole answer of the upstream.
-type ending struct {
-	err     error
-	outcome outcome
-	reply   shield.Reply // without a status: none is possible any more
-}
-
-var endings = []ending{
-	{forward.ErrClientGone, outClientGone, shield.Reply{}},
-	{forward.ErrCut, outCut, shield.Reply{}},
-	{forward.ErrBodyTooLarge, outTooLarge, shield.Reply{
-		Status: http.StatusRequestEntityTooLarge, Code: shield.CodeRefused, Reason: "too_large",
-		Message: "the request body is larger than proxy.limits.request_body allows",
-	}},
-	{forward.ErrBodyBroken, outBadRequest, shield.Reply{
-		Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
-		Message: "the request body could not be read",
-	}},
-	{forward.ErrBodyLate, outBadRequest, shield.Reply{
-		Status: http.StatusRequestTimeout, Code: shield.CodeRefused, Reason: "body_timeout",
-		Message: "the request body did not arrive in time",
-	}},
-	{forward.ErrTimedOut, outTimedOut, shield.Reply{
-		Status: http.StatusGatewayTimeout, Code: shield.CodeUnreachable, Reason: "unreachable",
-		Message: "the upstream cannot be reached: %s",
-	}},
-	{forward.ErrUnreachable, outUnreachable, shield.Reply{
-		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
-		Message: "the upstream cannot be reached: %s",
-	}},
-}
-
-// failed answers the client where the upstream did not.
-func (x *exchange) failed(err error) outcome {
-	e := endings[slices.IndexFunc(endings, func(e ending) bool { return errors.Is(err, e.err) })]
-	if e.reply.Code == shield.CodeUnreachable {
-		reason := outbound.Why(err)
-		x.w.reach.failed(reason, err)
-		e.reply.Message = fmt.Sprintf(e.reply.Message, reason)
-	}
-	if e.reply.Status != 0 {
-		x.refuse(e.reply)
-	}
-	return e.outcome
 }
 
 // replaced reports what the upstream's answer says about the credential. It
@@ -169,7 +139,7 @@ func (x *exchange) replaced(resp *http.Response) bool {
 	if !news || v.Kind != verdict.Rejected || !w.shielded {
 		return false
 	}
-	x.refuse(x.refusal(a, v, w.observer.rule(x.Request.Context(), a)))
+	x.refuse(x.refusal(a, v, w.observer.rule(x.Context(), a)))
 	return true
 }
 
@@ -243,6 +213,7 @@ const (
 func (x *exchange) refuse(a shield.Reply) {
 	a.Workload = x.w.cfg.Name
 	a.Message = a.Workload + ": " + a.Message
+	x.LeaveBody()
 	x.Status, x.Whole = a.Status, true
 	x.Bytes = shield.Write(x.Writer, x.Request, a, x.w.mcp, x.Body)
 }
@@ -258,9 +229,6 @@ func (x *exchange) noCredential() {
 		a.Message = "the credential has not been read yet"
 	}
 	x.reason = a.Reason
-	if x.w.mcp {
-		x.Body = readID(x.Request)
-	}
 	x.refuse(a)
 }
 
@@ -268,17 +236,4 @@ func (x *exchange) noCredential() {
 func (x *exchange) advise(c advice.Case) string {
 	c.Source = events.ParseSource(x.snapshot.Source)
 	return c.Text()
-}
-
-// readID reads as much of a request that is not forwarded as is needed to
-// answer it.
-func readID(r *http.Request) []byte {
-	if r.ContentLength == 0 || r.ContentLength > forward.SmallBody {
-		return nil
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, forward.SmallBody))
-	if err != nil {
-		return nil
-	}
-	return body
 }

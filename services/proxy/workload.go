@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +70,7 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 		started:  time.Now(),
 		rules:    rule.New(cfg.Rules, cfg.Provider),
 	}
-	w.reach = &reachability{log: w.log, changed: s.leaseDue}
+	w.reach = &reachability{log: w.log, changed: s.leaseDue, doubt: newSignal()}
 	if source == nil {
 		return w, nil
 	}
@@ -100,16 +102,41 @@ func (w *Workload) connect(maxBody int64) (*forward.Upstream, error) {
 // start returns what keeps the observer going until ctx ends.
 func (w *workload) start(ctx context.Context) (run func()) {
 	if w.source == nil {
-		return func() {}
+		return func() { w.reach.decide(ctx, w.knock) }
 	}
 	end := w.source.Subscribe(w)
 	return func() {
 		defer end()
 		var wg sync.WaitGroup
+		wg.Go(func() { w.reach.decide(ctx, w.knock) })
 		wg.Go(func() { w.observer.run(ctx) })
 		wg.Go(func() { w.keepAsking(ctx) })
 		wg.Wait()
 	}
+}
+
+const knockTimeout = 5 * time.Second
+
+// knock asks whether anybody is there, without a credential. Each answer but a
+// gateway's says so.
+func (w *workload) knock(ctx context.Context) (why string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, knockTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.cfg.Upstream, nil)
+	if err != nil {
+		return outbound.Why(err), err
+	}
+	r.URL = w.atRoot.URL("", "", false)
+	r.Header.Set("User-Agent", "authwatch")
+	resp, err := w.upstream.RoundTrip(r)
+	if err != nil {
+		return outbound.Why(err), err
+	}
+	defer resp.Body.Close()
+	if isGateway(resp.StatusCode) {
+		return fmt.Sprintf("it answers %d", resp.StatusCode), nil
+	}
+	return "", nil
 }
 
 // Changed implements [credential.Subscriber].

@@ -2,28 +2,13 @@ package forward
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"strings"
 	"sync"
-)
-
-// Why the client got no whole answer: each error of [Upstream.Send] and
-// [Exchange.Pass] wraps one of these, and holds no query and no header.
-var (
-	ErrBodyTooLarge = errors.New("the request body is larger than allowed")
-	ErrBodyBroken   = errors.New("the request body could not be read")
-	ErrBodyLate     = errors.New("the request body did not arrive in time")
-	ErrClientGone   = errors.New("the client went away")
-	ErrUnreachable  = errors.New("the upstream gave no answer")
-	ErrTimedOut     = errors.New("the upstream gave no answer in time")
-	ErrCut          = errors.New("the upstream ended its answer early")
+	"sync/atomic"
 )
 
 // Exchange is one request and its answer.
@@ -35,8 +20,9 @@ type Exchange struct {
 	// Authorization replaces what the client sent, and the client's cookies go.
 	// Empty: both are passed on.
 	Authorization string
-	// LegacySSE rewrites the endpoint event of the HTTP+SSE transport.
-	LegacySSE bool
+	// MCP says that a JSON body of unknown length is most likely a message to be
+	// read whole, and that the endpoint event of the HTTP+SSE transport is rewritten.
+	MCP bool
 
 	// Body is the whole request body where it was read before it was sent.
 	Body []byte
@@ -46,17 +32,38 @@ type Exchange struct {
 	Bytes  int64
 	Whole  bool
 
-	head     []byte // the first bytes of a body that is streamed after all
-	streamed *streamed
-	pending  bool // something was written and not flushed
-	chunked  bool // the answer is
-	out      http.Flusher
-	body     io.Reader // of the answer
+	received    bool
+	streamed    *streamed
+	pending     bool // something was written and not flushed
+	chunked     bool // the answer is
+	out         flusher
+	body        io.Reader // of the answer
+	ctx         context.Context
+	cancel      context.CancelCauseFunc
+	stop        func() bool // waiting for the client to leave
+	trace       httptrace.ClientTrace
+	progress    atomic.Int64 // grows with each sign of life of the upstream
+	events      atomic.Bool  // the client is reading an event stream
+	interrupted atomic.Bool  // a read from the client was, so it may seem to have left
 
 	// The transport calls back from its own goroutines, also after RoundTrip.
 	mu       sync.Mutex
 	returned bool
 	conn     *conn
+	ended    error // how the connection to the upstream did, before an answer
+}
+
+type flusher interface{ FlushError() error }
+
+// Context ends when the client has left. The server's ends when a client has
+// sent all that it will send, which is no departure.
+func (x *Exchange) Context() context.Context {
+	if x.ctx == nil {
+		server := x.Request.Context()
+		x.ctx, x.cancel = context.WithCancelCause(context.WithoutCancel(server))
+		x.stop = context.AfterFunc(server, x.departed)
+	}
+	return x.ctx
 }
 
 // Send sends x's request and returns the upstream's answer, of which the client
@@ -64,22 +71,26 @@ type Exchange struct {
 // [Exchange.Pass] or [Exchange.Discard]. After an error the caller answers.
 func (u *Upstream) Send(x *Exchange) (*http.Response, error) {
 	in := x.Request
-	x.out, _ = x.Writer.(http.Flusher)
-	_, query, hasQuery := Split(in.RequestURI)
-
-	trace := &httptrace.ClientTrace{GotConn: x.gotConn, Got1xxResponse: x.got1xx}
-	out := in.WithContext(httptrace.WithClientTrace(in.Context(), trace))
-	upgrade := stripRequest(in.Header)
-	if err := u.setBody(x, out); err != nil {
-		return nil, x.failed(err)
+	x.out, _ = x.Writer.(flusher)
+	if !x.received {
+		if err := u.Receive(x); err != nil {
+			return nil, err
+		}
 	}
+	_, query, hasQuery := Split(in.RequestURI)
+	x.trace = httptrace.ClientTrace{GotConn: x.gotConn, PutIdleConn: x.putIdleConn, Got1xxResponse: x.got1xx}
+	out := in.WithContext(httptrace.WithClientTrace(x.Context(), &x.trace))
+	upgrade := stripRequest(in.Header)
+	x.setBody(out)
 	out.URL = x.Target.URL(x.Rest, query, hasQuery)
 	out.Host, out.RequestURI = "", ""
+	dropForbidden(in.Trailer)
 	out.Trailer = in.Trailer
 	out.Close, out.TransferEncoding = false, nil
 	x.setHeaders(upgrade)
 
 	resp, err := u.transport.RoundTrip(out)
+	x.progress.Add(1)
 	x.mu.Lock()
 	x.returned = true
 	x.mu.Unlock()
@@ -89,24 +100,13 @@ func (u *Upstream) Send(x *Exchange) (*http.Response, error) {
 	if err != nil {
 		return nil, x.failed(err)
 	}
+	if x.streamed != nil {
+		x.streamed.begun()
+	}
+	if x.conn != nil {
+		x.conn.keepAlive(resp)
+	}
 	return resp, nil
-}
-
-// invalid says why an answer cannot be passed on: net/http's client takes a
-// status that its server panics at, and a switch that nobody asked for.
-func invalid(resp *http.Response, upgrade string) error {
-	var err error
-	switch got := resp.Header.Get("Upgrade"); {
-	case resp.StatusCode < http.StatusContinue:
-		err = fmt.Errorf("its status is %03d", resp.StatusCode)
-	case resp.StatusCode != http.StatusSwitchingProtocols:
-	case upgrade == "" || !strings.EqualFold(got, upgrade):
-		err = fmt.Errorf("it switched to %q, the client asked for %q", got, upgrade)
-	}
-	if err != nil {
-		resp.Body.Close()
-	}
-	return err
 }
 
 func (x *Exchange) setHeaders(upgrade string) {
@@ -125,14 +125,45 @@ func (x *Exchange) setHeaders(upgrade string) {
 }
 
 func (x *Exchange) gotConn(info httptrace.GotConnInfo) {
-	c := connOf(info.Conn)
+	c, http2 := connOf(info.Conn)
 	x.mu.Lock()
-	x.conn = c
+	x.conn, x.ended = c, nil
 	x.mu.Unlock()
+	if c != nil && !http2 {
+		c.take(x)
+	}
+	if x.streamed != nil {
+		x.streamed.keepFor(http2)
+	}
+}
+
+// putIdleConn is called before the transport reads from the connection on its own.
+func (x *Exchange) putIdleConn(error) {
+	x.mu.Lock()
+	c := x.conn
+	x.mu.Unlock()
+	if c != nil {
+		c.release(x)
+	}
+}
+
+// connEnded is told how c ended before it was idle. While its request's body is
+// waited for, nobody tells the transport.
+func (x *Exchange) connEnded(c *conn, err error) {
+	x.mu.Lock()
+	waiting := !x.returned && x.conn == c
+	if waiting {
+		x.ended = err
+	}
+	x.mu.Unlock()
+	if waiting && x.streamed != nil {
+		_ = x.streamed.Close()
+	}
 }
 
 // got1xx passes on 103 and other interim answers.
 func (x *Exchange) got1xx(code int, header textproto.MIMEHeader) error {
+	x.progress.Add(1)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.returned || !x.Request.ProtoAtLeast(1, 1) {
@@ -143,24 +174,4 @@ func (x *Exchange) got1xx(code int, header textproto.MIMEHeader) error {
 	x.Writer.WriteHeader(code)
 	clear(h)
 	return nil
-}
-
-// failed says whose fault it is that there is no answer. The server ends the
-// request's context for every error of its body, so the body comes first.
-func (x *Exchange) failed(err error) error {
-	if s := x.streamed; s != nil {
-		if bodyErr := s.failure(); bodyErr != nil {
-			err = bodyErr
-		}
-	}
-	var ne net.Error
-	switch {
-	case errors.Is(err, ErrBodyTooLarge), errors.Is(err, ErrBodyBroken), errors.Is(err, ErrBodyLate):
-		return err
-	case x.Request.Context().Err() != nil:
-		return ErrClientGone
-	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: %w", ErrTimedOut, err)
-	}
-	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }

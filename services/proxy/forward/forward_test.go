@@ -46,17 +46,20 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 	t.Cleanup(up.CloseIdle)
 	target := forward.NewTarget(base, s.mount)
 	f := &front{ends: make(chan error, 20000)}
-	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, _, _ := forward.Split(r.RequestURI)
 		rest := strings.TrimPrefix(path, s.mount)
 		if s.mount == "" && rest == "/" {
 			rest = ""
 		}
-		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Authorization: s.token, LegacySSE: true}
+		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Authorization: s.token, MCP: true}
 		err := s.exchange(up, &x)
 		f.ends <- err
 		x.Finish()
 	}))
+	f.Server.Listener = forward.Listener{Listener: f.Server.Listener}
+	f.Server.Config.ConnContext = forward.ConnContext
+	f.Start()
 	t.Cleanup(f.Close)
 	return f
 }
@@ -72,10 +75,13 @@ func (s *setup) exchange(up *forward.Upstream, x *forward.Exchange) error {
 	}
 	for cause, status := range map[error]int{
 		forward.ErrUnreachable: http.StatusBadGateway, forward.ErrTimedOut: http.StatusBadGateway,
+		forward.ErrEnded: http.StatusBadGateway, forward.ErrRefused: http.StatusBadGateway, forward.ErrInvalid: http.StatusBadGateway,
+		forward.ErrHeaderTooLarge: http.StatusRequestHeaderFieldsTooLarge, forward.ErrUnsendable: http.StatusBadRequest,
 		forward.ErrBodyTooLarge: http.StatusRequestEntityTooLarge,
 		forward.ErrBodyBroken:   http.StatusBadRequest, forward.ErrBodyLate: http.StatusRequestTimeout,
 	} {
 		if errors.Is(err, cause) {
+			x.LeaveBody()
 			http.Error(x.Writer, err.Error(), status)
 			x.Whole = true
 		}

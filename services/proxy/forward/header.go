@@ -42,22 +42,32 @@ var (
 	chunked      = []string{"chunked"}
 )
 
-// upgradeOf never returns h2c: a tunnel of HTTP/2 would take requests past
-// every check made here.
+// upgradeOf knows one protocol. Others end at this hop: a tunnel of HTTP/2 would
+// take requests past every check made here, and some clients offer TLS to
+// everybody.
 func upgradeOf(h http.Header, connection []string) string {
-	if !hasToken(connection, "upgrade") {
-		return ""
+	if hasToken(connection, "upgrade") && hasToken(h["Upgrade"], "websocket") {
+		return "websocket"
 	}
-	p := h.Get("Upgrade")
-	for i := range len(p) {
-		if p[i] <= ' ' || p[i] > '~' {
-			return ""
+	return ""
+}
+
+// dropForbidden removes the trailers that are no trailers (RFC 9110 section
+// 6.5.1): what frames a message or ends at this hop, and what would look like a
+// credential.
+func dropForbidden(trailer http.Header) {
+	for k := range trailer {
+		switch k {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Proxy-Authenticate", "Transfer-Encoding",
+			"Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Te", "Trailer", "Upgrade", "Http2-Settings",
+			"Host", "Authorization", "Cookie", "Expect", "Max-Forwards", "Forwarded":
+			delete(trailer, k)
+		default:
+			if strings.HasPrefix(k, "X-Forwarded-") {
+				delete(trailer, k)
+			}
 		}
 	}
-	if strings.Contains(strings.ToLower(p), "h2c") {
-		return ""
-	}
-	return p
 }
 
 // copyAnswer puts what goes on to the client into dst. Values are shared with

@@ -28,12 +28,12 @@ func (x *Exchange) Pass(resp *http.Response) error {
 	x.body = resp.Body
 	x.begin(resp)
 	if err := x.copyBody(x.reader(resp), resp); err != nil {
-		if errors.Is(err, ErrClientGone) || x.Request.Context().Err() != nil {
+		if errors.Is(err, ErrClientGone) || x.Context().Err() != nil {
 			return ErrClientGone
 		}
 		return fmt.Errorf("%w: %w", ErrCut, err)
 	}
-	if x.chunked && x.Request.Context().Err() != nil {
+	if x.chunked && x.Context().Err() != nil {
 		return ErrClientGone // that ended the upstream's answer, not the upstream
 	}
 	copyTrailers(x.Writer.Header(), resp)
@@ -49,40 +49,50 @@ func (x *Exchange) begin(resp *http.Response) {
 		h["Location"] = []string{x.Target.Local(resp.Request.URL, loc[0])}
 	}
 	announceTrailers(h, resp)
-	if resp.ContentLength < 0 && x.Request.ProtoAtLeast(1, 1) {
+	modern, unknown := x.Request.ProtoAtLeast(1, 1), resp.ContentLength < 0
+	if len(resp.Trailer) > 0 && resp.Body != http.NoBody && modern {
+		delete(h, "Content-Length") // HTTP/1.1 cannot carry both
+		unknown = true
+	}
+	if unknown && modern {
 		x.chunked = true
 		h["Transfer-Encoding"] = chunked // else a short answer is given a length
 	}
 	x.Status = resp.StatusCode
 	x.Writer.WriteHeader(resp.StatusCode)
 	x.pending = true
-	if len(resp.Trailer) > 0 || isStream(resp) {
+	x.events.Store(hasEvents(resp))
+	if len(resp.Trailer) > 0 || isStream(resp) || unknown && !modern {
 		x.flush() // below the first read, the headers would take a stack of twice the size
 	}
 }
 
 // reader returns what the client is to read.
 func (x *Exchange) reader(resp *http.Response) io.Reader {
-	if !x.LegacySSE || !isStream(resp) {
-		return reading{x}
+	if !x.MCP || !isStream(resp) {
+		return x.body
 	}
-	return newEndpointReader(reading{x}, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
+	return newEndpointReader(x.body, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
 }
 
 // isStream reports whether this is an event stream to stay open, which a legacy
 // server may be starting with its endpoint event.
 func isStream(resp *http.Response) bool {
 	return resp.Request.Method == http.MethodGet && resp.StatusCode == http.StatusOK &&
-		resp.Header.Get("Content-Encoding") == "" &&
-		strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+		resp.Header.Get("Content-Encoding") == "" && hasEvents(resp)
 }
 
-// flush is called under the connection's lock, or by the exchange's own goroutine
-// while it does not read.
+func hasEvents(resp *http.Response) bool {
+	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+}
+
+// flush is called by the goroutine that reads the answer's body.
 func (x *Exchange) flush() {
 	if x.pending && x.out != nil {
 		x.pending = false
-		x.out.Flush()
+		if x.out.FlushError() != nil {
+			x.cancel(ErrClientGone)
+		}
 	}
 }
 
@@ -95,8 +105,8 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 	eager := true
 	if resp.ProtoMajor == 1 && x.conn != nil {
 		eager = false
-		x.conn.attach(x)
-		defer x.conn.attach(nil)
+		x.conn.read(x)
+		defer x.conn.leave(x)
 	}
 	small := smallBuffers.Get().(*[1 << 10]byte) //nolint:errcheck // the pool holds nothing else
 	defer smallBuffers.Put(small)
@@ -119,6 +129,7 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 		}
 		n, err := body.Read(buf)
 		if n > 0 {
+			x.progress.Add(1)
 			m, werr := x.Writer.Write(buf[:n])
 			x.Bytes += int64(m)
 			x.pending = true
@@ -138,17 +149,6 @@ func (x *Exchange) copyBody(body io.Reader, resp *http.Response) error {
 			large = nil
 		}
 	}
-}
-
-// reading is the answer's body as it comes.
-type reading struct{ x *Exchange }
-
-func (r reading) Read(p []byte) (int, error) {
-	n, err := r.x.body.Read(p)
-	if err != nil && r.x.conn != nil {
-		r.x.conn.attach(nil) // from here on the transport reads for its next exchange
-	}
-	return n, err
 }
 
 func announceTrailers(h http.Header, resp *http.Response) {

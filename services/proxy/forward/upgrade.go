@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -34,16 +35,35 @@ func (x *Exchange) tunnel(resp *http.Response) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(up, buffered) // the reader may hold the first frames
-		closeWrite(up)
+		_, err := io.Copy(up, buffered) // the reader may hold the first frames
+		switch {
+		case err == nil:
+			closeWrite(up)
+		case !errors.Is(err, net.ErrClosed): // that was done here
+			reset(x.conn)
+			_ = up.Close()
+		}
 	}()
-	x.Bytes, _ = io.Copy(client, up)
-	closeWrite(client)
+	if x.Bytes, err = io.Copy(client, up); err == nil {
+		closeWrite(client)
+	} else {
+		reset(client)
+	}
 	// The upstream has closed: what the client still sends cannot be delivered.
 	_ = client.Close()
 	<-done
 	x.Whole = true
 	return nil
+}
+
+// reset makes the close of c a reset, as its other side's was.
+func reset(c net.Conn) {
+	if own, ok := c.(*conn); ok && own != nil {
+		c = own.Conn
+	}
+	if l, ok := c.(interface{ SetLinger(int) error }); ok {
+		_ = l.SetLinger(0)
+	}
 }
 
 // closeWrite ends one direction and leaves the other open.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/outbound"
@@ -21,7 +22,7 @@ type Options struct {
 	ConnectTimeout time.Duration // TCP and, again, TLS
 	HeaderTimeout  time.Duration // from the end of the request to the answer's headers
 	MaxBody        int64         // of a request; 0: any size
-	BodyTimeout    time.Duration // for a small request body to arrive; 0: 30 seconds
+	BodyTimeout    time.Duration // for a small request body to arrive, and of a pause in another; 0: 30 seconds
 	// Dial replaces the way to the network; nil: TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -31,6 +32,7 @@ type Upstream struct {
 	transport   *http.Transport
 	maxBody     int64
 	bodyTimeout time.Duration
+	closesIdle  atomic.Bool // it has closed a connection of HTTP/1.1 that was kept for the next request
 }
 
 // idleConns is how many idle connections stay open, enough for the load of one
@@ -45,9 +47,10 @@ const connBuffer = 2 << 10
 func New(o Options) *Upstream {
 	secure := outbound.TLS(o.RootCAs)
 	secure.ClientSessionCache = tls.NewLRUClientSessionCache(64)
-	t := &http.Transport{
+	u := &Upstream{maxBody: o.MaxBody, bodyTimeout: cmp.Or(o.BodyTimeout, bodyTimeout)}
+	u.transport = &http.Transport{
 		Proxy:                  outbound.Proxy(o.URL), // looked up once
-		DialContext:            dialer(o),
+		DialContext:            u.dialer(o),
 		TLSHandshakeTimeout:    o.ConnectTimeout,
 		ResponseHeaderTimeout:  o.HeaderTimeout,
 		ExpectContinueTimeout:  time.Second,
@@ -55,13 +58,13 @@ func New(o Options) *Upstream {
 		ReadBufferSize:         connBuffer,
 		WriteBufferSize:        connBuffer,
 		MaxIdleConnsPerHost:    idleConns,
-		IdleConnTimeout:        55 * time.Second, // most servers close after 60 or more
+		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: 1 << 20,
 		DisableCompression:     true, // else Accept-Encoding is added and the answer unpacked
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
-	return &Upstream{transport: t, maxBody: o.MaxBody, bodyTimeout: cmp.Or(o.BodyTimeout, bodyTimeout)}
+	return u
 }
 
 // RoundTrip sends one request of the proxy's own: a probe. Redirects are not

@@ -38,7 +38,7 @@ func TestAStatusThatNoServerMaySendIsRefused(t *testing.T) {
 		got := talk(t, f, "GET / HTTP/1.1\nHost: x\nConnection: close\n\n")
 		require.True(t, strings.HasPrefix(got, "HTTP/1.1 502 "), got)
 		err := within(t, 5*time.Second, f.ends)
-		require.ErrorIs(t, err, forward.ErrUnreachable)
+		require.ErrorIs(t, err, forward.ErrInvalid)
 		require.ErrorContains(t, err, "its status is "+status)
 	}
 }
@@ -48,7 +48,7 @@ func TestASwitchThatNobodyAskedForIsRefused(t *testing.T) {
 	f := newFront(t, newWire(t, "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: odd\n\n").url())
 	got := talk(t, f, "GET / HTTP/1.1\nHost: x\nConnection: close\n\n")
 	require.True(t, strings.HasPrefix(got, "HTTP/1.1 502 "), got)
-	require.ErrorIs(t, within(t, 5*time.Second, f.ends), forward.ErrUnreachable)
+	require.ErrorIs(t, within(t, 5*time.Second, f.ends), forward.ErrInvalid)
 }
 
 func TestABodyThatDoesNotArriveIsTimedOut(t *testing.T) {
