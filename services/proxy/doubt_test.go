@@ -68,7 +68,7 @@ func TestItemsThatWereRefusedForAMomentAreHealedByOthers(t *testing.T) {
 	t.Parallel()
 	up := newRemote(t, goodToken)
 	var ill atomic.Bool
-	up.handle(func(rw http.ResponseWriter, r *http.Request) {
+	up.handle(func(rw http.ResponseWriter, _ *http.Request) {
 		if ill.Load() {
 			rw.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 			rw.WriteHeader(http.StatusUnauthorized)
@@ -92,7 +92,7 @@ func TestAPageToSignInClosesNoIncident(t *testing.T) {
 	t.Parallel()
 	up := newRemote(t, goodToken)
 	var after atomic.Int32
-	up.handle(func(rw http.ResponseWriter, r *http.Request) {
+	up.handle(func(rw http.ResponseWriter, _ *http.Request) {
 		switch after.Load() {
 		case 1:
 			rw.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"slices"
 	"time"
 
 	"github.com/authwatch/authwatch/services/proxy/verdict"
@@ -152,14 +153,9 @@ type acceptance struct {
 const maxAcceptances = 8
 
 func (as *acceptances) add(k Class, a Answer) {
-	kept := (*as)[:0]
-	for _, old := range *as {
-		if old.class != k {
-			kept = append(kept, old)
-		}
-	}
+	kept := slices.DeleteFunc(*as, func(old acceptance) bool { return old.class == k })
 	if len(kept) >= maxAcceptances {
-		kept = kept[1:]
+		kept = slices.Delete(kept, 0, 1)
 	}
 	*as = append(kept, acceptance{k, a})
 }
@@ -167,8 +163,8 @@ func (as *acceptances) add(k Class, a Answer) {
 // of returns the latest acceptance, since a moment, of a class that is not
 // refused.
 func (as acceptances) of(refused classes, since time.Time) *Answer {
-	for i := len(as) - 1; i >= 0; i-- {
-		if a := as[i]; refused[a.class] == nil && a.At.After(since) {
+	for _, a := range slices.Backward(as) {
+		if refused[a.class] == nil && a.At.After(since) {
 			return &a.Answer
 		}
 	}

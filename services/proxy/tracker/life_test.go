@@ -58,9 +58,10 @@ func (c *life) elsewhere() string {
 	return f.Observation.AcceptedElsewhere.Request.MCPMethod
 }
 
-func count(c *life, typ string) (n int) {
+// deaths counts how often the credential was told dead.
+func (c *life) deaths() (n int) {
 	for _, f := range c.out {
-		if f.Type == typ && !f.Again {
+		if f.Type == events.TypeUnauthorized && !f.Again {
 			n++
 		}
 	}

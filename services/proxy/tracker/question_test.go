@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
@@ -41,14 +40,14 @@ func TestAnUnclearAnswerLeavesTheDecisionToTheNextRejections(t *testing.T) {
 	}
 	require.Equal(t, tracker.Unclear, refuse())
 	require.Equal(t, tracker.Unclear, refuse())
-	require.Equal(t, 0, count(c, events.TypeUnauthorized))
+	require.Equal(t, 0, c.deaths())
 	require.Equal(t, tracker.Unclear, refuse(), "it was asked again")
 	c.says = verdict.Accepted
 	require.Equal(t, tracker.SessionLost, refuse())
 	c.says = verdict.Nothing
 	c.pass(time.Hour)
 	c.accept("tools/call")
-	require.Equal(t, 0, count(c, events.TypeUnauthorized))
+	require.Equal(t, 0, c.deaths())
 
 	c = old(t)
 	c.says = verdict.Nothing

@@ -24,9 +24,9 @@ func (s *shapes) of(path string) (shape string, wider bool) {
 	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		b.WriteByte('/')
 		place := b.String()
-		any, now := s.any(place, segment)
+		every, now := s.every(place, segment)
 		wider = wider || now
-		if any {
+		if every {
 			segment = placeholder
 		}
 		b.WriteString(segment)
@@ -34,9 +34,9 @@ func (s *shapes) of(path string) (shape string, wider bool) {
 	return b.String(), wider
 }
 
-// any reports whether segment is one of many values that its place has; now:
-// since this one.
-func (s *shapes) any(place, segment string) (any, now bool) {
+// every reports whether all values of the place are one: segment is one of many.
+// now: since this one.
+func (s *shapes) every(place, segment string) (every, now bool) {
 	if segment == "" {
 		return false, false
 	}

@@ -111,7 +111,7 @@ func (t *Tracker) doubt(c *class, a Answer, why suspicion) {
 
 // lose takes the rejections of c for the loss of a session.
 func (t *Tracker) lose(c *class, accepted *Answer) {
-	t.lost += uint64(c.suspected) //nolint:gosec // a count
+	t.lost += uint64(c.suspected)
 	c.lost, c.lostSession = c.last, c.answer.Session.ID
 	if accepted.Sent.After(c.lost) {
 		c.lost = accepted.Sent

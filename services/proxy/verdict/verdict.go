@@ -105,7 +105,7 @@ func judge(a *Response) (Verdict, *row) {
 		if v.Kind == Rejected || v.Kind == Forbidden {
 			v.Challenge, v.Reason = c, c.Event().Reason()
 		}
-		v.Strong = v.Kind == Rejected && says == invalidToken && !(a.Status == http.StatusForbidden && c.get("scope") != "")
+		v.Strong = v.Kind == Rejected && says == invalidToken && (a.Status != http.StatusForbidden || c.get("scope") == "")
 		if v.Kind == Forbidden {
 			v.Scopes = strings.Fields(events.CleanText(c.get("scope"), 1000))
 		}
