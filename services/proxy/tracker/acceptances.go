@@ -153,11 +153,11 @@ type acceptance struct {
 const maxAcceptances = 8
 
 func (as *acceptances) add(k Class, a Answer) {
-	kept := slices.DeleteFunc(*as, func(old acceptance) bool { return old.class == k })
-	if len(kept) >= maxAcceptances {
-		kept = slices.Delete(kept, 0, 1)
+	*as = slices.DeleteFunc(*as, func(old acceptance) bool { return old.class == k })
+	if len(*as) >= maxAcceptances {
+		*as = slices.Delete(*as, 0, 1)
 	}
-	*as = append(kept, acceptance{k, a})
+	*as = append(*as, acceptance{k, a})
 }
 
 // of returns the latest acceptance, since a moment, of a class that is not
