@@ -50,7 +50,11 @@ func (h *commandHandler) handle(ctx context.Context, draining <-chan struct{}, n
 		}
 		return reply{Receipt: receipt}
 	case name == commandReplay:
-		return reply{Count: w.queue.replay(c.Delivery)}
+		n := w.queue.replay(c.Delivery)
+		if n == 0 && c.Delivery != "" {
+			return reply{Error: fmt.Sprintf("receiver %q has no message with the id %q that waits; see authwatch pending", c.Receiver, c.Delivery)}
+		}
+		return reply{Count: n}
 	}
 	return reply{Error: fmt.Sprintf("this notifier does not know the command %q", name)}
 }

@@ -149,6 +149,18 @@ func TestARefusedDeliveryIsListedAndReplayed(t *testing.T) {
 	require.Zero(t, n)
 }
 
+func TestAReplayOfAnIDThatNoMessageHasNamesIt(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.notify(one(s.sink().config("ops")))
+	_, err := Replay(t.Context(), s.bus, "ops", "deadbeef")
+	require.ErrorIs(t, err, errNotDone)
+	require.ErrorContains(t, err, `receiver "ops" has no message with the id "deadbeef"`)
+	n, err := Replay(t.Context(), s.bus, "ops", "")
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
 func TestASelfTestProvesAReceiverThatHasBeenQuiet(t *testing.T) {
 	t.Parallel()
 	s := newStillStage(t)

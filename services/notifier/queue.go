@@ -255,9 +255,11 @@ func (q *queue) release(d *plan.Delivery) []events.Record {
 func (q *queue) tested(r plan.Result) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	now := q.clock.Now()
 	if r.Outcome == plan.Delivered && r.Error == "" {
-		q.delivered = q.clock.Now()
+		q.delivered = now
 	}
+	q.plan.Tested(r, now)
 }
 
 // explain says what the receiver gets next about a workload.

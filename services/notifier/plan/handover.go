@@ -87,6 +87,14 @@ func (q *Queue) Done(d *Delivery, a Result, now time.Time) []Write {
 	return []Write{q.write(d.Members[0].Workload)}
 }
 
+// Tested takes in the answer to a message that is none of the queue's. A time that
+// the receiver asked to wait holds for the others too.
+func (q *Queue) Tested(a Result, now time.Time) {
+	if a.Outcome == Retry && a.RetryAfter > 0 {
+		q.circuit.pause(now, min(a.RetryAfter, RetryAfterMost))
+	}
+}
+
 func (q *Queue) delivered(d *Delivery, a Result, now time.Time) []Write {
 	q.circuit = circuit{}
 	d.accepted = true

@@ -222,6 +222,25 @@ func TestAMessageThatMakesItsReceiverFailDoesNotStopTheOthers(t *testing.T) {
 	require.Less(t, now.Sub(start), time.Minute)
 }
 
+func TestAWaitThatATestIsAskedForHoldsForAlertsToo(t *testing.T) {
+	t.Parallel()
+	q := NewQueue(Settings{Receiver: "ops"})
+	q.Observe(bad("github"), 1, everything, start)
+	q.Tested(Result{Outcome: Retry, RetryAfter: 30 * time.Second}, start)
+	d, at := q.Next(start.Add(29 * time.Second))
+	require.Nil(t, d)
+	require.Equal(t, start.Add(30*time.Second), at)
+	w, ok := q.Explain("github", start)
+	require.True(t, ok)
+	require.Equal(t, start.Add(30*time.Second), w.Until)
+	d, _ = q.Next(start.Add(30 * time.Second))
+	require.NotNil(t, d)
+
+	q.Tested(Result{Outcome: Refused, RetryAfter: time.Hour}, start)
+	q.Tested(Result{Outcome: Retry}, start)
+	require.False(t, q.circuit.opens(start.Add(30*time.Second)).After(start.Add(30*time.Second)), "only a wish to wait is one")
+}
+
 func TestWaitsGrowToAMinuteAndHalfOfThemIsChance(t *testing.T) {
 	t.Parallel()
 	for n, want := range []string{"1s", "1s", "2s", "4s", "8s", "16s", "32s", "1m0s", "1m0s"} {

@@ -50,12 +50,15 @@ func (d *discord) Send(ctx context.Context, m Message) plan.Result {
 	if err != nil {
 		return unreadable(err)
 	}
+	// Without a version Discord serves an old one, which asks to wait in
+	// milliseconds.
+	u.Path = strings.Replace(u.Path, "/api/webhooks/", "/api/v10/webhooks/", 1)
 	body := discordMessage(m)
 	if m.Ref != "" && m.Kind != events.KindReminder {
 		edit := *u
 		edit.Path = strings.TrimRight(edit.Path, "/") + "/messages/" + url.PathEscape(m.Ref)
 		a := d.do(ctx, call{
-			method: http.MethodPatch, url: config.Secret(edit.String()), header: jsonHeader(), body: body, explain: field("message"),
+			method: http.MethodPatch, url: config.Secret(edit.String()), header: jsonHeader(), body: body, explain: field("message"), wait: discordWait,
 		})
 		// 404: somebody deleted it.
 		if a.Outcome == plan.Retry || a.Outcome == plan.Refused && a.Status != http.StatusNotFound {
@@ -66,7 +69,7 @@ func (d *discord) Send(ctx context.Context, m Message) plan.Result {
 	q.Set("wait", "true") // else there is no id, and no error either
 	u.RawQuery = q.Encode()
 	a := d.do(ctx, call{
-		url: config.Secret(u.String()), header: jsonHeader(), body: body, accept: discordAnswer, explain: field("message"),
+		url: config.Secret(u.String()), header: jsonHeader(), body: body, accept: discordAnswer, explain: field("message"), wait: discordWait,
 	})
 	a.Ref = cmp.Or(m.Ref, a.Ref)
 	return a
@@ -79,6 +82,17 @@ func discordAnswer(body []byte, a *plan.Result) {
 	if json.Unmarshal(body, &r) == nil {
 		a.Ref = r.ID
 	}
+}
+
+// discordWait is the wait that a 429 asks for, in seconds with a fraction.
+func discordWait(body []byte) time.Duration {
+	var r struct {
+		RetryAfter float64 `json:"retry_after"`
+	}
+	if json.Unmarshal(body, &r) != nil || r.RetryAfter <= 0 {
+		return 0
+	}
+	return time.Duration(min(r.RetryAfter, plan.RetryAfterMost.Seconds()) * float64(time.Second))
 }
 
 func discordMessage(m Message) []byte {

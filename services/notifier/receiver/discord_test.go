@@ -22,9 +22,9 @@ func TestDiscordIsWaitedForAndItsFirstMessageEditedLater(t *testing.T) {
 	require.Equal(t, "4711", send(t, c, m).Ref)
 	got := p.requests()
 	require.Len(t, got, 3)
-	require.Equal(t, "/api/webhooks/1/s3cret-token?wait=true", got[0].path)
+	require.Equal(t, "/api/v10/webhooks/1/s3cret-token?wait=true", got[0].path)
 	require.Equal(t, "PATCH", got[1].method)
-	require.Equal(t, "/api/webhooks/1/s3cret-token/messages/4711", got[1].path)
+	require.Equal(t, "/api/v10/webhooks/1/s3cret-token/messages/4711", got[1].path)
 	require.Equal(t, "POST", got[2].method)
 	body := decode(t, got[0].body)
 	require.Equal(t, map[string]any{"parse": []any{}}, body["allowed_mentions"])
@@ -61,4 +61,25 @@ func TestADeletedDiscordMessageIsSaidAnewAndADeletedWebhookIsRefused(t *testing.
 	a := send(t, Config{Discord: &Discord{WebhookURL: secret(gone.URL)}}, opened(t))
 	require.Equal(t, plan.Refused, a.Outcome)
 	require.Contains(t, a.Error, "Unknown Webhook")
+}
+
+func TestDiscordsWaitIsTheOneInItsAnswer(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1500")
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, `{"message":"You are being rate limited.","retry_after":1.5,"global":false}`)
+	})
+	for path, called := range map[string]string{
+		"/api/webhooks/1/s3cret-token":     "/api/v10/webhooks/1/s3cret-token?wait=true",
+		"/api/v9/webhooks/1/s3cret-token":  "/api/v9/webhooks/1/s3cret-token?wait=true",
+		"/api/v10/webhooks/1/s3cret-token": "/api/v10/webhooks/1/s3cret-token?wait=true",
+		"/bridge/discord":                  "/bridge/discord?wait=true",
+	} {
+		a := send(t, Config{Discord: &Discord{WebhookURL: secret(p.URL + path)}}, opened(t))
+		require.Equal(t, plan.Retry, a.Outcome)
+		require.Equal(t, 1500*time.Millisecond, a.RetryAfter)
+		got := p.requests()
+		require.Equal(t, called, got[len(got)-1].path)
+	}
 }

@@ -45,6 +45,9 @@ type call struct {
 	accept func(body []byte, a *plan.Result)
 	// explain finds the reason in the body of any other answer.
 	explain func(body []byte) string
+	// wait finds the wait that a provider asks for in the body of an answer, where
+	// that is better than its Retry-After.
+	wait func(body []byte) time.Duration
 }
 
 // do makes the call. No secret is in the error text of its result.
@@ -78,6 +81,9 @@ func (c *caller) do(ctx context.Context, r call) plan.Result {
 	default:
 		a.Uncertain = maybeDelivered(resp.StatusCode)
 		a.Error = r.describe(resp, body)
+	}
+	if a.Outcome == plan.Retry && r.wait != nil {
+		a.RetryAfter = r.wait(body)
 	}
 	if a.Outcome == plan.Retry && a.RetryAfter == 0 {
 		a.RetryAfter = outbound.RetryAfter(resp.Header, c.now())

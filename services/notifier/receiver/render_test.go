@@ -157,6 +157,15 @@ func TestATemplateIsRenderedForEveryKindWhenItIsChecked(t *testing.T) {
 	}
 }
 
+func TestATextTemplateHasALimitOfItsOwn(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("Call the people on duty. ", 80)
+	c := Config{Name: "ops", Text: long + "{{ .Text }}", Log: &Log{}}
+	require.Empty(t, c.Problems())
+	c = Config{Name: "ops", Title: long, Log: &Log{}}
+	require.Len(t, c.Problems(), 1)
+}
+
 func TestTheLogReceiverWritesOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -56,6 +56,23 @@ func TestASlackWebhookThatSaysSomethingElseThanOKHasNotTakenTheMessage(t *testin
 	}
 }
 
+func TestAServerInThePlaceOfSlackMayAnswerInItsOwnWords(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]plan.Outcome{
+		"ok": plan.Delivered, "": plan.Delivered, "OK\n": plan.Delivered, `{"ok":true}`: plan.Delivered, `{"success":true}`: plan.Delivered,
+		`{"id":"x","status":"posted"}`: plan.Delivered, "<html>thanks</html>": plan.Delivered, "true": plan.Delivered, "null": plan.Delivered,
+		"no_service": plan.Refused, "invalid_blocks": plan.Rejected, "rollup_error": plan.Retry,
+		`{"ok":false,"error":"channel_not_found"}`: plan.Refused, `{"ok":false,"error":"ratelimited"}`: plan.Retry, `{"ok":false}`: plan.Refused,
+	} {
+		p := newProvider(t, status(200, body))
+		a := send(t, Config{Slack: &Slack{WebhookURL: secret(p.URL)}}, opened(t))
+		require.Equal(t, want, a.Outcome, body)
+		require.Equal(t, want == plan.Delivered, a.Error == "", body)
+	}
+	p := newProvider(t, status(204, ""))
+	require.Equal(t, plan.Delivered, send(t, Config{Slack: &Slack{WebhookURL: secret(p.URL)}}, opened(t)).Outcome)
+}
+
 func TestASlackBotPostsAndLaterUpdatesTheFirstMessage(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, func(w http.ResponseWriter, _ *http.Request) {

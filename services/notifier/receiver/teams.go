@@ -42,18 +42,32 @@ func (t *teams) Send(ctx context.Context, m Message) plan.Result {
 	return t.do(ctx, call{url: url, header: jsonHeader(), body: teamsMessage(m), accept: teamsAnswer})
 }
 
-// teamsAnswer finds the error that the Office 365 connector's form of URL answers
-// with a status of 200. A workflow answers nothing, a connector "1".
+// teamsErrors are the errors that an Office 365 connector answers with a status of
+// 200, in small letters, the most telling first.
+var teamsErrors = []struct {
+	text    string
+	outcome plan.Outcome
+}{
+	{"http error 429", plan.Retry},
+	{"http error 5", plan.Retry},
+	{"http error 413", plan.Rejected},
+	{"http error 400", plan.Rejected},
+	{"too large", plan.Rejected},
+	{"summary or text is required", plan.Rejected},
+	{"bad payload", plan.Rejected},
+	{"failed", plan.Refused},
+	{"error", plan.Refused},
+}
+
+// teamsAnswer finds the error in an answer. A workflow answers nothing, and a
+// connector "1".
 func teamsAnswer(body []byte, a *plan.Result) {
 	text := strings.TrimSpace(string(body))
-	lower := strings.ToLower(text)
-	switch {
-	case strings.Contains(lower, "http error 429"), strings.Contains(lower, "too many requests"):
-		a.Outcome, a.Error = plan.Retry, "Teams answered: "+text
-	case strings.Contains(lower, "http error 413"), strings.Contains(lower, "too large"):
-		a.Outcome, a.Error = plan.Rejected, "Teams answered: "+text
-	case strings.Contains(lower, "error"), strings.Contains(lower, "fail"):
-		a.Outcome, a.Error = plan.Refused, "Teams answered: "+text
+	for _, e := range teamsErrors {
+		if strings.Contains(strings.ToLower(text), e.text) {
+			a.Outcome, a.Error = e.outcome, "Teams answered: "+text
+			return
+		}
 	}
 }
 

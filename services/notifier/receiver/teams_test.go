@@ -46,3 +46,19 @@ func TestATeamsCardStaysUnderItsLimit(t *testing.T) {
 	send(t, Config{Teams: &Teams{URL: secret(p.URL)}}, m)
 	require.Less(t, len(p.only(t).body), 28<<10)
 }
+
+func TestAnOffice365ConnectorThatAnswers200WithAnErrorHasNotTakenTheMessage(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]plan.Outcome{
+		"": plan.Delivered, "1": plan.Delivered, "true": plan.Delivered,
+		"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=0": plan.Retry,
+		"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413 with ContextId tcid=0": plan.Rejected,
+		"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 403 with ContextId tcid=0": plan.Refused,
+		"Summary or Text is required.":                      plan.Rejected,
+		"Bad payload received by generic incoming webhook.": plan.Rejected,
+	} {
+		p := newProvider(t, status(200, body))
+		a := send(t, Config{Teams: &Teams{URL: secret(p.URL)}}, opened(t))
+		require.Equal(t, want, a.Outcome, body)
+	}
+}
