@@ -132,7 +132,7 @@ links:
 
 .PHONY: exported
 exported: # nothing is exported that no other package names
-	@GOWORK=off go build -C .ci/exported -o $(BIN)/exported . && $(BIN)/exported -tags conformance,monitoring,page,peer,stack \
+	@GOWORK=off go build -C .ci/exported -o $(BIN)/exported . && $(BIN)/exported -tags conformance,monitoring,page,peer,stack,truth \
 		-public github.com/authwatch/authwatch/events ./events/... ./services/...
 
 .PHONY: generated

@@ -67,7 +67,7 @@ func TestARejectionInTheBodyIsToldAndTheAnswerPassesAsItIs(t *testing.T) {
 	answers(up, 200, dead, "X-Own", "1")
 	r := w.do(http.MethodGet, "/github/conversations.list", "")
 	require.Equal(t, 200, r.status)
-	require.Equal(t, []byte(dead), []byte(r.body))
+	require.Equal(t, dead, r.body) //nolint:testifylint // byte for byte
 	require.Equal(t, "1", r.header.Get("X-Own"))
 	o := w.told("unauthorized")
 	require.Equal(t, &events.Response{Status: 200, Rule: "token_revoked"}, o.Response)

@@ -61,15 +61,15 @@ func (r *rotating) credential() credential.Config {
 	}}
 }
 
-func (r *rotating) requireUses(t *testing.T, n int) {
+func (r *rotating) requireOneUse(t *testing.T) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	require.False(t, r.revoked, "a refresh token was used twice")
-	require.Equal(t, n, r.uses)
+	require.Equal(t, 1, r.uses)
 	content, err := os.ReadFile(r.file)
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf("refresh-%d\n", n), string(content))
+	require.Equal(t, "refresh-1\n", string(content))
 }
 
 func TestAReloadOfALabelKeepsTheTokenRequestThatIsUnderWay(t *testing.T) {
@@ -84,7 +84,7 @@ func TestAReloadOfALabelKeepsTheTokenRequestThatIsUnderWay(t *testing.T) {
 	require.NoError(t, w.proxy.Reload(next))
 	close(login.answer)
 	require.Equal(t, 200, w.do("GET", "/github", "").status)
-	login.requireUses(t, 1)
+	login.requireOneUse(t)
 }
 
 func TestWorkloadsWithTheSameCredentialAreOneSource(t *testing.T) {
@@ -98,14 +98,14 @@ func TestWorkloadsWithTheSameCredentialAreOneSource(t *testing.T) {
 	})
 	require.Equal(t, 200, w.do("GET", "/github", "").status)
 	require.Equal(t, 200, w.do("GET", "/second", "").status)
-	login.requireUses(t, 1)
+	login.requireOneUse(t)
 
 	// Each is told what happens to it, also the one that comes later.
 	next := w.cfg
 	next.Workloads = append(slices.Clone(next.Workloads), proxy.Workload{Name: "third", Upstream: remote, Credential: login.credential()})
 	require.NoError(t, w.proxy.Reload(next))
 	require.Equal(t, 200, w.do("GET", "/third", "").status)
-	login.requireUses(t, 1)
+	login.requireOneUse(t)
 }
 
 func TestTheEndOfTheProxyWaitsForTheTokenThatIsUnderWay(t *testing.T) {
@@ -118,5 +118,5 @@ func TestTheEndOfTheProxyWaitsForTheTokenThatIsUnderWay(t *testing.T) {
 	require.Eventually(t, func() bool { return w.proxy.Ready() != nil }, 5*time.Second, time.Millisecond)
 	close(login.answer)
 	<-stopped
-	login.requireUses(t, 1)
+	login.requireOneUse(t)
 }

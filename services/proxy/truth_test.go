@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy/corpus"
 	"github.com/authwatch/authwatch/services/proxy/credential"
@@ -77,21 +78,22 @@ func corpusWorkload(t *testing.T, h *corpus.History) Workload {
 }
 
 func play(t *testing.T, h *corpus.History, cfg Workload, tallies []*corpus.Tally) {
+	t.Helper()
 	clients := newPipe()
 	client := &http.Client{
 		Transport:     &http.Transport{DialContext: clients.dial, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	p, handler := corpus.NewPlayer(h, client, time.Now, time.Sleep)
+	p, handler := corpus.NewPlayer(h, client)
 	servers := newPipe()
-	upstream := &http.Server{Handler: handler}
+	upstream := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = upstream.Serve(servers) }()
 
 	g := &gateway{t: t, cfg: cfg, dial: servers.dial}
 	g.start()
 	front := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		g.w.serve(rw, r, &g.w.atRoot, r.URL.EscapedPath())
-	})}
+	}), ReadHeaderTimeout: time.Minute}
 	go func() { _ = front.Serve(clients) }()
 
 	problems, err := p.Play(t.Context(), g)
@@ -178,7 +180,7 @@ func (g *gateway) URL() string { return "http://authwatch.example" }
 
 func (g *gateway) Said() []corpus.Said {
 	synctest.Wait()
-	time.Sleep(time.Second) // edges are told once a second
+	clock.Sleep(g.t.Context(), time.Second) // edges are told once a second
 	synctest.Wait()
 	g.mu.Lock()
 	defer g.mu.Unlock()

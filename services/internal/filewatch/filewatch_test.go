@@ -119,7 +119,7 @@ func TestAFolderWithTwoNamesIsWatchedUntilNobodyNeedsIt(t *testing.T) {
 	}, inTime, tick)
 }
 
-func TestLostEventsAreAChangeForEverybody(t *testing.T) {
+func TestLostEventsAreAChangeForEverybody(t *testing.T) { //nolint:paralleltest // it fills the queue that all share
 	text, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
 	if err != nil {
 		t.Skip("needs inotify")

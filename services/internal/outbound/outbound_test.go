@@ -71,7 +71,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"": 0, "soon": 0, "-5": 0, "0": 0, "NaN": 0,
-		"7": 7 * time.Second, " 7 ": 7 * time.Second, "0.5": 500 * time.Millisecond,
+		"7": 7 * time.Second, "0.5": 500 * time.Millisecond,
 		"1e300": 7 * 24 * time.Hour, "+Inf": 7 * 24 * time.Hour,
 		now.Add(time.Minute).Format(http.TimeFormat):                       time.Minute,
 		now.Add(-time.Minute).Format(http.TimeFormat):                      0,
@@ -80,6 +80,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	} {
 		require.Equal(t, want, outbound.RetryAfter(http.Header{"Retry-After": {value}}, now), value)
 	}
+	require.Equal(t, 7*time.Second, outbound.RetryAfter(http.Header{"Retry-After": {" 7 "}}, now))
 	require.Zero(t, outbound.RetryAfter(http.Header{}, now))
 }
 

@@ -24,16 +24,16 @@ func CheckEnvironment() []config.Problem {
 		if value == "" {
 			continue
 		}
-		if _, err := ParseProxy(value); err != nil {
+		if _, err := parseProxy(value); err != nil {
 			ps = append(ps, config.Problem{Path: name, Text: err.Error()})
 		}
 	}
 	return ps
 }
 
-// ParseProxy reads the address of an egress proxy. Its error does not show it, as
+// parseProxy reads the address of an egress proxy. Its error does not show it, as
 // it may hold a password.
-func ParseProxy(address string) (*url.URL, error) {
+func parseProxy(address string) (*url.URL, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address // host:port is a proxy too
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/outbound"
 )
 
-func TestAnEgressProxyThatCannotBeReadIsAProblemThatHidesItsPassword(t *testing.T) {
+func TestAnEgressProxyThatCannotBeReadIsAProblemThatHidesItsPassword(t *testing.T) { //nolint:paralleltest // it sets the environment in a loop
 	for value, text := range map[string]string{
 		"http://user:pa%ss@proxy:3128": "write % as %25",
 		"user:pa%zz@proxy:3128":        "write % as %25",
@@ -31,7 +31,7 @@ func TestAnEgressProxyThatCannotBeReadIsAProblemThatHidesItsPassword(t *testing.
 	}
 }
 
-func TestAnEgressProxyThatCanBeReadIsNoProblem(t *testing.T) {
+func TestAnEgressProxyThatCanBeReadIsNoProblem(t *testing.T) { //nolint:paralleltest // it sets the environment in a loop
 	for _, value := range []string{"", "http://proxy:3128", "proxy:3128", "10.0.0.1:3128", "https://u:p%25@proxy", "socks5://[::1]:1080"} {
 		t.Setenv("HTTPS_PROXY", value)
 		require.Equal(t, []config.Problem(nil), outbound.CheckEnvironment(), value)

@@ -104,10 +104,10 @@ func (q *Queue) replan(now time.Time) {
 		if e.delivery != nil {
 			continue
 		}
-		a := Plan(e.rec, e.row, e.policy, now)
+		a := plan(e.rec, e.row, e.policy, now)
 		if a.Kind == settled {
 			q.settle(name, e)
-			a = Plan(e.rec, e.row, e.policy, now)
+			a = plan(e.rec, e.row, e.policy, now)
 		}
 		if a.Kind != "" && a.Kind != settled {
 			q.join(name, e, a, now)
@@ -175,7 +175,7 @@ func (q *Queue) build(b *batch, now time.Time, before ...*Delivery) *Delivery {
 		})
 		incidents = append(incidents, a.Incident)
 	}
-	d.ID = ID(q.receiver, d.Kind, a.Ordinal, incidents...)
+	d.ID = identity(q.receiver, d.Kind, a.Ordinal, incidents...)
 	if d.Kind == events.KindOpened || !a.Open && d.Kind == events.KindDigest {
 		d.Thread, d.Ref = d.ID, ""
 	}

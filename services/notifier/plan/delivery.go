@@ -53,9 +53,9 @@ func (m Member) action(kind string) action {
 	return action{Kind: kind, Incident: m.Incident, Ordinal: m.Ordinal, Open: m.Open}
 }
 
-// ID is the identity of a message: who is told what about which incidents. It
+// identity is that of a message: who is told what about which incidents. It
 // holds no text and no time, so it is the same after a crash.
-func ID(receiver, kind string, ordinal int, incidents ...string) string {
+func identity(receiver, kind string, ordinal int, incidents ...string) string {
 	h := sha256.New()
 	part := func(s string) {
 		h.Write(binary.AppendUvarint(nil, uint64(len(s))))

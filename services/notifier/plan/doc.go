@@ -3,7 +3,7 @@
 // last, the row, and the difference is the next message. It does no I/O, knows
 // no clock and keeps nothing outside its own values.
 //
-// [Plan] is the decision for one workload. A [Queue] is the decision for one
+// [plan] is the decision for one workload. A [Queue] is the decision for one
 // receiver: it holds the rows, gathers messages that belong together, and turns
 // answers into waits.
 package plan

@@ -7,18 +7,18 @@ import "time"
 // beyond damped changes in a window, until they are still for long, or until
 // the receiver has heard nothing for a whole window.
 const (
-	Window = 10 * time.Minute
+	window = 10 * time.Minute
 	quick  = 2 // changes told at once
 	settle = 2 * time.Second
-	damped = 5 // changes in a Window, beyond which a workload flaps
-	quiet  = Window / damped
+	damped = 5 // changes in a window, beyond which a workload flaps
+	quiet  = window / damped
 	memory = damped + 1 // changes worth remembering
 )
 
 func remember(changes []time.Time, now time.Time) []time.Time {
 	kept := make([]time.Time, 0, memory)
 	for _, c := range changes {
-		if now.Sub(c) < Window {
+		if now.Sub(c) < window {
 			kept = append(kept, c)
 		}
 	}
@@ -28,13 +28,13 @@ func remember(changes []time.Time, now time.Time) []time.Time {
 	return append(kept, now)
 }
 
-// Flapping reports whether r's workload changes too often to be told of each.
-func (r Row) Flapping(now time.Time) bool { return r.recent(now) > damped }
+// flapping reports whether r's workload changes too often to be told of each.
+func (r Row) flapping(now time.Time) bool { return r.recent(now) > damped }
 
 func (r Row) recent(now time.Time) int {
 	n := 0
 	for _, c := range r.Changes {
-		if now.Sub(c) < Window {
+		if now.Sub(c) < window {
 			n++
 		}
 	}
@@ -52,9 +52,9 @@ func (r Row) calm(now time.Time) time.Time {
 		return last.Add(settle)
 	}
 	// Or when the earliest change that makes it too many is forgotten.
-	at := earlier(last.Add(quiet), later(r.Changes[len(r.Changes)-damped-1].Add(Window), last.Add(settle)))
+	at := earlier(last.Add(quiet), later(r.Changes[len(r.Changes)-damped-1].Add(window), last.Add(settle)))
 	if !r.Delivered.At.IsZero() {
-		at = earlier(at, r.Delivered.At.Add(Window))
+		at = earlier(at, r.Delivered.At.Add(window))
 	}
 	return at
 }

@@ -25,17 +25,17 @@ func (a action) same(b action) bool {
 	return a == b
 }
 
-// Plan compares what is true with what was told. It is the whole policy of what
+// plan compares what is true with what was told. It is the whole policy of what
 // is said about one workload; an action whose time has not come says how long
 // to wait. Rows are told in the order of the incidents: an incident that the
 // receiver knows as open is closed before the next one is opened, except while
 // the workload flaps.
-func Plan(rec events.Record, row Row, p Policy, now time.Time) action {
+func plan(rec events.Record, row Row, p Policy, now time.Time) action {
 	open := rec.Incident != ""
 	switch {
 	case row.Delivered.Open && rec.Incident == row.Delivered.Incident:
 		return remind(row, p)
-	case row.Delivered.Open && open && row.Flapping(now):
+	case row.Delivered.Open && open && row.flapping(now):
 		return action{Kind: events.KindDigest, Incident: rec.Incident, Open: true}.after(row.calm(now))
 	case row.Delivered.Open:
 		return resolve(rec, row, p, now)

@@ -140,8 +140,8 @@ func (q *Queue) Observe(rec events.Record, seq uint64, p Policy, now time.Time) 
 	q.dirty[rec.Workload] = struct{}{}
 }
 
-// Owe makes the receiver hear of an incident that another one could not be told
-// of, also when it is over.
+// TakeOver makes an incident due here that another receiver did not accept, also
+// when it is over.
 func (q *Queue) TakeOver(rec events.Record, o Due, p Policy, now time.Time) {
 	e := q.entries[rec.Workload]
 	if e == nil {
@@ -272,7 +272,7 @@ func (q *Queue) holds(d *Delivery, now time.Time) bool {
 		case d.Kind != events.KindReminder && m.Open:
 			return e.rec.Incident == m.Incident
 		}
-		return Plan(e.rec, e.row, e.policy, now).same(m.action(d.Kind))
+		return plan(e.rec, e.row, e.policy, now).same(m.action(d.Kind))
 	})
 }
 

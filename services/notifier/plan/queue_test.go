@@ -152,7 +152,7 @@ func TestAnEndThatWasPerhapsHeardIsRepeatedAsItWasAlsoIfTheWorkloadFlapsByNow(t 
 			q.Observe(rec, 0, p, now)
 		}
 	}
-	require.True(t, q.entries["a"].row.Flapping(now))
+	require.True(t, q.entries["a"].row.flapping(now))
 	again := attempt(t, q, now.Add(time.Minute), Result{Outcome: Delivered})
 	require.Equal(t, first.ID, again.ID)
 	require.Equal(t, events.KindResolved, again.Kind)
@@ -251,13 +251,13 @@ func TestWaitsGrowToAMinuteAndHalfOfThemIsChance(t *testing.T) {
 
 func TestAnIDIsOfTheReceiverTheKindTheNumberAndTheIncidents(t *testing.T) {
 	t.Parallel()
-	base := ID("ops", events.KindOpened, 0, "a", "b")
+	base := identity("ops", events.KindOpened, 0, "a", "b")
 	require.Len(t, base, 32)
-	require.Equal(t, base, ID("ops", events.KindOpened, 0, "a", "b"))
+	require.Equal(t, base, identity("ops", events.KindOpened, 0, "a", "b"))
 	for _, other := range []string{
-		ID("opsa", events.KindOpened, 0, "b"), ID("ops", events.KindResolved, 0, "a", "b"),
-		ID("ops", events.KindOpened, 1, "a", "b"), ID("ops", events.KindOpened, 0, "ab"),
-		ID("ops", events.KindOpened, 0, "a"), ID("ops", events.KindOpened, 0, "b", "a"),
+		identity("opsa", events.KindOpened, 0, "b"), identity("ops", events.KindResolved, 0, "a", "b"),
+		identity("ops", events.KindOpened, 1, "a", "b"), identity("ops", events.KindOpened, 0, "ab"),
+		identity("ops", events.KindOpened, 0, "a"), identity("ops", events.KindOpened, 0, "b", "a"),
 	} {
 		require.NotEqual(t, base, other)
 	}

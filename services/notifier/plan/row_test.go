@@ -34,6 +34,6 @@ func TestTheStreamReadAgainIsNoFurtherChange(t *testing.T) {
 		}
 	}
 	require.Len(t, row.Changes, len(history))
-	require.False(t, row.Flapping(start.Add(4*time.Second)))
+	require.False(t, row.flapping(start.Add(4*time.Second)))
 	require.Equal(t, Seen{At: start.Add(3 * time.Second), Since: start.Add(3 * time.Second), Rank: 4}, row.Seen)
 }

@@ -39,7 +39,7 @@ var mechanisms = []mechanism{
 
 // choose returns the mechanisms to try: of those that the server offers, the one
 // that key names, or without it all that fit.
-func choose(key, offer string, clear, byToken bool) ([]mechanism, error) {
+func choose(key, offer string, unencrypted, byToken bool) ([]mechanism, error) {
 	offered := strings.Fields(strings.ToUpper(offer))
 	var usable []mechanism
 	hidden := false // what remains would show the password to the network
@@ -48,7 +48,7 @@ func choose(key, offer string, clear, byToken bool) ([]mechanism, error) {
 		if !wanted || !slices.Contains(offered, m.name) {
 			continue
 		}
-		if m.clear && !clear {
+		if m.clear && !unencrypted {
 			hidden = true
 			continue
 		}

@@ -23,10 +23,10 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// inData is an error after the server asked for the text: it may have taken it.
-type inData struct{ error }
+// dataError is an error after the server asked for the text: it may have taken it.
+type dataError struct{ error }
 
-func (d inData) Unwrap() error { return d.error }
+func (d dataError) Unwrap() error { return d.error }
 
 // partly says which recipients the server refused, while the others got the mail.
 type partly struct{ refused error }
@@ -61,10 +61,10 @@ func (e *email) deliver(ctx context.Context, msg *mail.Msg, l login) error {
 		return err
 	}
 	if _, err := msg.WriteTo(w); err != nil {
-		return inData{err}
+		return dataError{err}
 	}
 	if err := w.Close(); err != nil {
-		return inData{err}
+		return dataError{err}
 	}
 	_ = client.Quit() // it has the mail, whatever it says now
 	if refused != nil {
@@ -205,7 +205,7 @@ func mailAnswer(ctx context.Context, err error) plan.Result {
 		return plan.Result{Outcome: plan.Delivered, Error: p.Error()}
 	}
 	a := plan.Result{Outcome: plan.Retry, Error: reason(ctx, err), Status: replyCode(err)}
-	_, late := errors.AsType[inData](err)
+	_, late := errors.AsType[dataError](err)
 	a.Uncertain = late && a.Status == 0
 	_, ours := errors.AsType[permanent](err)
 	_, cert := errors.AsType[*tls.CertificateVerificationError](err)

@@ -185,8 +185,8 @@ func (h *History) check() error {
 		if set != 1 {
 			return fmt.Errorf("step %d: %d things happen, want one", i+1, set)
 		}
-		if s.Truth != "" && s.Truth != Alive && s.Truth != Dead {
-			return fmt.Errorf("step %d: the truth is %s or %s, not %q", i+1, Alive, Dead, s.Truth)
+		if s.Truth != "" && s.Truth != alive && s.Truth != dead {
+			return fmt.Errorf("step %d: the truth is %s or %s, not %q", i+1, alive, dead, s.Truth)
 		}
 		truth = truth || s.Truth != ""
 		if s.Request != nil && !truth {
@@ -198,6 +198,6 @@ func (h *History) check() error {
 
 // What is true of the token that is attached.
 const (
-	Alive = "alive"
-	Dead  = "dead"
+	alive = "alive"
+	dead  = "dead"
 )

@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
 // Gateway is what is scored.
-type Gateway interface {
+type Gateway interface { //nolint:interfacebloat // a player needs all of one gateway
 	// Use attaches this token from now on.
 	Use(token string)
 	Restart()
@@ -30,9 +32,7 @@ type Gateway interface {
 type Player struct {
 	h       *History
 	up      *upstream
-	Client  *http.Client // of the clients, to the gateway
-	Sleep   func(time.Duration)
-	Now     func() time.Time
+	client  *http.Client // of the clients, to the gateway
 	spans   []span
 	status  int // of the last answer
 	naive   [][]Said
@@ -42,8 +42,8 @@ type Player struct {
 }
 
 // NewPlayer returns a player of h, and the upstream for the gateway.
-func NewPlayer(h *History, client *http.Client, now func() time.Time, sleep func(time.Duration)) (*Player, http.Handler) {
-	p := &Player{h: h, up: newUpstream(), Client: client, Now: now, Sleep: sleep, naive: make([][]Said, len(Naive))}
+func NewPlayer(h *History, client *http.Client) (*Player, http.Handler) {
+	p := &Player{h: h, up: newUpstream(), client: client, naive: make([][]Said, len(Naive))}
 	return p, p.watched()
 }
 
@@ -77,9 +77,9 @@ func (p *Player) see(r *recorded) {
 		challenge := r.Header().Values("WWW-Authenticate")
 		switch {
 		case d.Dead(r.status, challenge):
-			p.naive[i] = append(p.naive[i], Said{At: p.Now(), Verdict: SaidRejected})
+			p.naive[i] = append(p.naive[i], Said{At: time.Now(), Verdict: SaidRejected})
 		case d.Alive(r.status, challenge):
-			p.naive[i] = append(p.naive[i], Said{At: p.Now(), Verdict: SaidAccepted})
+			p.naive[i] = append(p.naive[i], Said{At: time.Now(), Verdict: SaidAccepted})
 		}
 	}
 }
@@ -91,13 +91,13 @@ func (p *Player) Play(ctx context.Context, g Gateway) (problems []string, err er
 		case s.Server != nil:
 			p.up.behave(*s.Server)
 		case s.Truth != "":
-			p.spans = append(p.spans, span{from: p.Now(), dead: s.Truth == Dead})
+			p.spans = append(p.spans, span{from: time.Now(), dead: s.Truth == dead})
 		case s.Token != "":
 			g.Use(TokenValue(s.Token))
 		case s.Restart:
 			g.Restart()
 		case s.Wait > 0:
-			p.Sleep(s.Wait)
+			clock.Sleep(ctx, s.Wait)
 		case s.Request != nil:
 			if err := p.requests(ctx, g.URL(), *s.Request); err != nil {
 				return problems, fmt.Errorf("step %d: %w", i+1, err)
@@ -119,7 +119,7 @@ func (p *Player) requests(ctx context.Context, base string, r Request) error {
 	p.spans[len(p.spans)-1].seen = true
 	for n := range cmp.Or(r.Times, 1) {
 		if n > 0 {
-			p.Sleep(cmp.Or(r.Every, defaultEvery))
+			clock.Sleep(ctx, cmp.Or(r.Every, defaultEvery))
 		}
 		if err := p.send(ctx, base, r); err != nil {
 			return err
@@ -152,7 +152,7 @@ func (p *Player) send(ctx context.Context, base string, r Request) error {
 	for k, v := range r.Header {
 		req.Header.Set(k, v)
 	}
-	resp, err := p.Client.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("send a request: %w", err)
 	}

@@ -54,11 +54,11 @@ type Tally struct {
 	Delays      []time.Duration
 }
 
-// Precision is the share of alarms about tokens that were dead.
-func (t *Tally) Precision() float64 { return share(t.TrueAlarms, t.TrueAlarms+t.FalseAlarms) }
+// precision is the share of alarms about tokens that were dead.
+func (t *Tally) precision() float64 { return share(t.TrueAlarms, t.TrueAlarms+t.FalseAlarms) }
 
-// Recall is the share of deaths that were told.
-func (t *Tally) Recall() float64 { return share(t.Deaths-len(t.Missed), t.Deaths) }
+// recall is the share of deaths that were told.
+func (t *Tally) recall() float64 { return share(t.Deaths-len(t.Missed), t.Deaths) }
 
 func share(part, all int) float64 {
 	if all == 0 {
@@ -129,7 +129,7 @@ func Print(w io.Writer, tallies ...*Tally) {
 		"", "histories", "false alarms", "blamed", "deaths", "precision", "recall", "median delay")
 	for _, t := range tallies {
 		_, _ = fmt.Fprintf(w, "%-20s %9d %12d %7d %7d %9.1f%% %6.1f%% %12s\n",
-			t.Name, t.Histories, t.FalseAlarms, len(t.Blamed), t.Deaths, 100*t.Precision(), 100*t.Recall(), median(t.Delays))
+			t.Name, t.Histories, t.FalseAlarms, len(t.Blamed), t.Deaths, 100*t.precision(), 100*t.recall(), median(t.Delays))
 	}
 }
 

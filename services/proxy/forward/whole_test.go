@@ -164,7 +164,7 @@ func TestAnAnswerMayWaitAndMayBeReplaced(t *testing.T) {
 				t.Cleanup(s.Close)
 				sent, decided := make(chan struct{}), make(chan struct{})
 				f := newFront(t, s.URL, trusting(s), func(c *setup) {
-					c.between = func(x *forward.Exchange, resp *http.Response) bool {
+					c.between = func(x *forward.Exchange, _ *http.Response) bool {
 						close(sent)
 						<-decided
 						if replace {

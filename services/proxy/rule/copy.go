@@ -13,9 +13,9 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
-// MaxBody is how much of a body is read, as it comes and once it is unpacked.
+// maxBody is how much of a body is read, as it comes and once it is unpacked.
 // What is larger is no error message.
-const MaxBody = 64 << 10
+const maxBody = 64 << 10
 
 // Copy looks at a body while it passes, by the copy that is written to it. It
 // holds nothing up and takes nothing away.
@@ -35,7 +35,7 @@ type Copy struct {
 // Event streams are read where they are the answer to a POST, and never where
 // they are compressed.
 func (s *Set) Watch(a Response, length int64) *Copy {
-	if !s.ReadsBodies() || length > MaxBody || length == 0 || a.Method == http.MethodHead || a.Method == http.MethodOptions || a.Status == http.StatusSwitchingProtocols {
+	if !s.ReadsBodies() || length > maxBody || length == 0 || a.Method == http.MethodHead || a.Method == http.MethodOptions || a.Status == http.StatusSwitchingProtocols {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
@@ -109,7 +109,7 @@ func (c *Copy) Write(p []byte) (int, error) {
 // keep remembers p, or forgets everything when it is too much. Of an event
 // stream it forgets the event.
 func (c *Copy) keep(p []byte) {
-	if c.kept.Len()+len(p) > MaxBody {
+	if c.kept.Len()+len(p) > maxBody {
 		c.large = true
 		c.kept = bytes.Buffer{}
 		return
@@ -186,6 +186,6 @@ func (c *Copy) unpacked() ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	text, err := io.ReadAll(io.LimitReader(from, MaxBody+1))
-	return text, err == nil && len(text) <= MaxBody
+	text, err := io.ReadAll(io.LimitReader(from, maxBody+1))
+	return text, err == nil && len(text) <= maxBody
 }

@@ -14,8 +14,8 @@ import (
 //go:embed providers/*.yaml
 var files embed.FS
 
-// Provider is a shipped set of rules for the answers of one service.
-type Provider struct {
+// provider is a shipped set of rules for the answers of one service.
+type provider struct {
 	// About says in a sentence what the service answers to a dead token.
 	About string `yaml:"about"`
 	// Sources are the pages and reports that the rules are built on.
@@ -23,11 +23,11 @@ type Provider struct {
 	Rules   []Rule   `yaml:"rules"`
 }
 
-// Providers returns the names of all, in order.
-func Providers() []string { return slices.Sorted(maps.Keys(providers())) }
+// names returns the names of all, in order.
+func names() []string { return slices.Sorted(maps.Keys(providers())) }
 
 // providers are by name, which is that of the file.
-var providers = sync.OnceValue(func() map[string]Provider {
+var providers = sync.OnceValue(func() map[string]provider {
 	all, err := readProviders()
 	if err != nil {
 		panic(err) // the files are part of the program, and a test reads them
@@ -35,8 +35,8 @@ var providers = sync.OnceValue(func() map[string]Provider {
 	return all
 })
 
-func readProviders() (map[string]Provider, error) {
-	all := map[string]Provider{}
+func readProviders() (map[string]provider, error) {
+	all := map[string]provider{}
 	entries, err := files.ReadDir("providers")
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func readProviders() (map[string]Provider, error) {
 		if err != nil {
 			return nil, err
 		}
-		var p Provider
+		var p provider
 		doc, err := config.Parse(name, text, &p)
 		if err != nil {
 			return nil, err

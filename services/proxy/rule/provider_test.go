@@ -242,7 +242,7 @@ func (s *said) judged(set *Set, n int) verdict.Verdict {
 
 func TestEachProviderTellsADeadTokenFromEverythingElse(t *testing.T) {
 	t.Parallel()
-	for _, name := range Providers() {
+	for _, name := range names() {
 		require.NotEmpty(t, answers[name], "%s is not tried", name)
 	}
 	for name, all := range answers {
@@ -266,7 +266,7 @@ func TestEachProviderTellsADeadTokenFromEverythingElse(t *testing.T) {
 // another: workloads are moved, and providers are mixed up.
 func TestNoProviderBlamesTheGoodAnswersOfAnother(t *testing.T) {
 	t.Parallel()
-	for _, name := range Providers() {
+	for _, name := range names() {
 		set := New(nil, name)
 		for other, all := range answers {
 			for _, s := range all {

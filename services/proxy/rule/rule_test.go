@@ -198,7 +198,7 @@ func TestOnlyWholeAnswersOfErrorSizeAreRead(t *testing.T) {
 	require.NotNil(t, s.Watch(kind("application/problem+json"), 100))
 	require.NotNil(t, s.Watch(kind(""), -1))
 	require.NotNil(t, s.Watch(kind("text/event-stream"), -1))
-	require.Nil(t, s.Watch(kind("application/json"), MaxBody+1))
+	require.Nil(t, s.Watch(kind("application/json"), maxBody+1))
 	require.Nil(t, s.Watch(kind("application/json"), 0))
 	require.Nil(t, s.Watch(kind("image/png"), 100))
 	require.Nil(t, s.Watch(kind("application/octet-stream"), 100))
@@ -212,7 +212,7 @@ func TestOnlyWholeAnswersOfErrorSizeAreRead(t *testing.T) {
 	require.Nil(t, set(t, `{status: 403, json: {/a: b}, verdict: rejected}`).Watch(kind("application/json"), 100))
 
 	fits, over := said{status: 200}, said{status: 200}
-	fits.body = `{"ok":false}` + strings.Repeat(" ", MaxBody-len(`{"ok":false}`))
+	fits.body = `{"ok":false}` + strings.Repeat(" ", maxBody-len(`{"ok":false}`))
 	over.body = fits.body + " "
 	require.Equal(t, verdict.Rejected, fits.judged(s, 1000).Kind)
 	require.Equal(t, verdict.Nothing, over.judged(s, 1000).Kind)
@@ -249,7 +249,7 @@ func TestCompressedAnswersAreReadFromTheCopy(t *testing.T) {
 		{"X-GZIP", packed(t, body, zip), true, verdict.Rejected},
 		{"deflate", packed(t, body, func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }), true, verdict.Rejected},
 		{"deflate", packed(t, body, raw), true, verdict.Rejected},
-		{"gzip", packed(t, body+strings.Repeat(" ", MaxBody), zip), true, verdict.Nothing}, // unpacks to too much
+		{"gzip", packed(t, body+strings.Repeat(" ", maxBody), zip), true, verdict.Nothing}, // unpacks to too much
 		{"gzip", packed(t, body, zip)[:12], true, verdict.Nothing},
 		{"gzip", []byte(body), true, verdict.Nothing},
 		{"br", []byte(body), false, verdict.Nothing},
@@ -279,7 +279,7 @@ func TestAnEventStreamIsReadEventByEvent(t *testing.T) {
 		"without its empty line":    {"data: " + failed, verdict.Rejected},
 		"before others":             {"data: " + failed + "\n\ndata: {\"result\":{}}\n\n", verdict.Rejected},
 		"in a comment":              {": " + failed + "\n\n", verdict.Nothing},
-		"one event that is too big": {"data: " + strings.Repeat(" ", MaxBody) + failed + "\n\n", verdict.Nothing},
+		"one event that is too big": {"data: " + strings.Repeat(" ", maxBody) + failed + "\n\n", verdict.Nothing},
 		"nothing":                   {"", verdict.Nothing},
 	} {
 		a := said{method: "POST", status: 200, kind: "text/event-stream", body: c.body}
@@ -355,7 +355,7 @@ func FuzzBody(f *testing.F) {
 		}
 	}
 	s := New(nil, "")
-	for _, name := range Providers() {
+	for _, name := range names() {
 		p := New(nil, name)
 		if s == nil {
 			s = p

@@ -18,11 +18,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/authwatch/authwatch/services/internal/clock"
 	"github.com/authwatch/authwatch/services/proxy/corpus"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // the process starts here
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -88,7 +89,7 @@ func (o *options) leavesOut(h *corpus.History) bool {
 func (o *options) play(ctx context.Context, h *corpus.History, tallies []*corpus.Tally) error {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
-	p, handler := corpus.NewPlayer(h, client, time.Now, time.Sleep)
+	p, handler := corpus.NewPlayer(h, client)
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", o.upstream)
 	if err != nil {
@@ -166,7 +167,7 @@ const (
 )
 
 func (g *gateway) command(ctx context.Context, line string) (string, error) {
-	out, err := exec.CommandContext(ctx, "sh", "-c", line).Output() //nolint:gosec // the user's own command
+	out, err := exec.CommandContext(ctx, "sh", "-c", line).Output()
 	if err != nil {
 		return "", fmt.Errorf("run %q: %w", line, err)
 	}
@@ -177,20 +178,20 @@ func (g *gateway) Use(token string) {
 	if err := os.WriteFile(g.o.token, []byte(token), 0o600); err != nil {
 		g.fail(err)
 	}
-	time.Sleep(patience)
+	clock.Sleep(g.ctx, patience)
 }
 
 func (g *gateway) Restart() {
 	if _, err := g.command(g.ctx, g.o.restart); err != nil {
 		g.fail(err)
 	}
-	time.Sleep(patience)
+	clock.Sleep(g.ctx, patience)
 }
 
 func (g *gateway) URL() string { return strings.TrimSuffix(g.o.gateway, "/") }
 
 func (g *gateway) Said() []corpus.Said {
-	time.Sleep(patience)
+	clock.Sleep(g.ctx, patience)
 	if said := g.said.Load(); said != nil {
 		return *said
 	}
