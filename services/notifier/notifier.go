@@ -55,6 +55,8 @@ func New(o Options) (*Service, error) {
 // progress and releases the lease.
 func (s *Service) Run(ctx context.Context) error {
 	s.options.Bus.Needs(events.TypeAlertDelivered+".*", events.TypeAlertFailed+".*")
+	s.options.Bus.NeedsBuckets(bus.BucketDeliveries, bus.BucketSilences)
+	s.options.Bus.NeedsStreams(bus.StreamStatus)
 	return s.lease.run(ctx, func(ctx context.Context, draining <-chan struct{}) error {
 		session, err := newSession(s.options, s.metrics)
 		if err != nil {

@@ -9,13 +9,13 @@ import (
 	"github.com/authwatch/authwatch/services/internal/clock"
 )
 
-// Provision creates or updates the streams, and tries again for as long as the
-// server does not answer and ctx lasts.
-func Provision(ctx context.Context, b *bus.Bus, replicas int) error {
+// Provision creates or updates the streams with one of the bus's methods, and tries
+// again for as long as the server does not answer and ctx lasts.
+func Provision(ctx context.Context, change func(context.Context) ([]bus.Change, error)) ([]bus.Change, error) {
 	for {
-		err := b.Provision(ctx, replicas)
+		changes, err := change(ctx)
 		if !errors.Is(err, bus.ErrUnavailable) || !clock.Sleep(ctx, 100*time.Millisecond) {
-			return err
+			return changes, err
 		}
 	}
 }
@@ -30,5 +30,6 @@ func (a *App) provision(ctx context.Context, b *bus.Bus) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, provisionTimeout)
 	defer cancel()
-	return Provision(ctx, b, 1)
+	_, err := Provision(ctx, func(ctx context.Context) ([]bus.Change, error) { return b.Apply(ctx, bus.Provisioning{}) })
+	return err
 }

@@ -143,6 +143,7 @@ func (s *Service) Workload(name string) (api.Workload, bool) {
 // Run serves and records until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	s.bus.Needs(events.TypeStatusChanged+".*", events.TypeStatusUpdated+".*", bus.DeadSubject("status"))
+	s.bus.NeedsStreams(bus.StreamAuth)
 	listener, err := listen.Open(ctx, "listen", s.cfg.listen())
 	if err != nil {
 		return err

@@ -14,8 +14,9 @@ import (
 )
 
 func provisionCommand(o *options) *cobra.Command {
-	var replicas int
+	var p bus.Provisioning
 	var wait time.Duration
+	var dryRun bool
 	c := &cobra.Command{
 		Use:     "provision -c FILE",
 		GroupID: "run",
@@ -23,11 +24,17 @@ func provisionCommand(o *options) *cobra.Command {
 		Long: `provision creates the streams, buckets and consumers that the services need, or
 updates them. It logs in as the nats section of FILE says, with a user that may
 administer JetStream; the services cannot create anything. You can run it again at
-any time. authwatch run does it by itself.`,
+any time. authwatch run does it by itself.
+
+It looks at everything before it changes anything, and refuses what it did not make.
+Without --replicas the copies stay as many as they are. Limits that you have raised
+are kept unless you write --force.`,
 		Args: takes(),
 	}
 	o.addFile(c)
-	c.Flags().IntVar(&replicas, "replicas", 1, "copies of each stream: 1, or 3 on a cluster of three")
+	c.Flags().IntVar(&p.Replicas, "replicas", 0, "copies of each stream: 1, or 3 on a cluster of three (default: as many as there are)")
+	c.Flags().BoolVar(&p.Force, "force", false, "set limits that were raised back to ours")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change, and change nothing")
 	c.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the server")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := o.needFile(c); err != nil {
@@ -47,10 +54,24 @@ any time. authwatch run does it by itself.`,
 		defer b.Close()
 		ctx, cancel := context.WithTimeout(c.Context(), wait)
 		defer cancel()
-		if err := standalone.Provision(ctx, b, replicas); err != nil {
+		change := b.Apply
+		if dryRun {
+			change = b.Plan
+		}
+		changes, err := standalone.Provision(ctx, func(ctx context.Context) ([]bus.Change, error) { return change(ctx, p) })
+		if err != nil {
 			return err
 		}
-		printer(c).Line("provisioned: streams AUTH STATUS ALERT DEAD, replicas: %d", replicas)
+		for _, one := range changes {
+			if dryRun || one.Action != bus.Leave || len(one.Fields) > 0 {
+				printer(c).Line("%s", one)
+			}
+		}
+		if dryRun {
+			printer(c).Line("nothing was changed (--dry-run)")
+			return nil
+		}
+		printer(c).Line("provisioned: streams AUTH STATUS ALERT DEAD, replicas: %d", bus.Replicas(changes))
 		return nil
 	}
 	return c

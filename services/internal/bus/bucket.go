@@ -37,7 +37,7 @@ const (
 	headerMarker    = "Nats-Marker-Reason" // MaxAge: the server's own marker of an expired key
 )
 
-func (k *Bucket) stream() string            { return "KV_" + k.name }
+func (k *Bucket) stream() string            { return bucketPrefix + k.name }
 func (k *Bucket) subject(key string) string { return "$KV." + k.name + "." + key }
 
 // Get returns the newest revision of a key.

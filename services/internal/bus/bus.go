@@ -30,9 +30,10 @@ type Bus struct {
 	streams  streamTimes
 	canary   canary
 
-	// replicas is what Provision was called with; 0: never called. A
-	// bus that has provisioned also heals.
-	replicas atomic.Int32
+	inspection inspection
+	// owner: this bus has provisioned, and puts back what is deleted.
+	owner     atomic.Bool
+	provision sync.Mutex
 
 	stop func() // ends what the bus does by itself
 	done sync.WaitGroup

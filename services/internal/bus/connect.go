@@ -46,9 +46,10 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 	if o.URL == "" && o.InProcess == nil {
 		return nil, errors.New("nats.url is empty")
 	}
-	b := &Bus{log: o.Log, metrics: newMetrics(o.Metrics, o.Name)}
+	b := &Bus{log: o.Log, metrics: newMetrics(o.Metrics, o.Name), inspection: newInspection()}
 	b.canary.name = keySafe(o.Name)
 	b.canary.kick = make(chan struct{}, 1)
+	b.NeedsStreams(bucketPrefix + BucketLeases) // of the canary
 	options, err := b.options(o)
 	if err != nil {
 		return nil, err
@@ -62,6 +63,7 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 	}
 	ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	b.done.Go(func() { b.beat(ctx) })
+	b.done.Go(func() { b.inspect(ctx) })
 	return b, nil
 }
 
@@ -150,6 +152,7 @@ func (b *Bus) connected(nc *nats.Conn) {
 	b.metrics.connected.Set(1)
 	b.requests.connected()
 	b.streams.forget()
+	b.inspection.connected()
 	b.canary.soon()
 }
 

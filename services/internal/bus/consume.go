@@ -41,6 +41,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, h func(context.Context, M
 		c.Service = durableVersion.ReplaceAllString(c.Durable, "")
 	}
 	b.metrics.begin(c.Stream, c.Durable, c.Service)
+	b.consuming(c, false)
 	d := newDispatch(b, c, h)
 	stop := d.start(ctx)
 	defer stop()
@@ -84,9 +85,8 @@ func (b *Bus) pull(ctx context.Context, c Consumer, d *dispatch) error {
 		<-loop.Closed()
 	}()
 	b.log.Info("consumer is started", "stream", c.Stream, "durable", c.Durable)
-	consuming := b.metrics.consuming.WithLabelValues(c.Stream, c.Durable)
-	consuming.Set(1)
-	defer consuming.Set(0)
+	b.consuming(c, true)
+	defer b.consuming(c, false)
 	lag := time.NewTicker(lagInterval)
 	defer lag.Stop()
 	hold := time.NewTicker(max(durable.CachedInfo().Config.AckWait/3, time.Millisecond))
@@ -130,18 +130,31 @@ func (b *Bus) bind(ctx context.Context, c Consumer) (jetstream.Consumer, error) 
 	return durable, nil
 }
 
+// consuming takes note of whether messages are asked for.
+func (b *Bus) consuming(c Consumer, on bool) {
+	gauge := b.metrics.consuming.WithLabelValues(c.Stream, c.Durable)
+	b.inspection.mu.Lock()
+	defer b.inspection.mu.Unlock()
+	if on {
+		gauge.Set(1)
+		b.inspection.durable[c.Stream] = ""
+		return
+	}
+	gauge.Set(0)
+	b.inspection.durable[c.Stream] = c.Durable
+}
+
 // heal puts back what was deleted, where this bus owns the topology. The server
 // tells of a deletion when it begins: a stream that is created while the files of
 // its predecessor still go away takes one message and never answers again.
 func (b *Bus) heal(ctx context.Context, err error) {
-	replicas := b.replicas.Load()
-	if replicas == 0 || !errors.Is(err, ErrNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
+	if !b.owner.Load() || !errors.Is(err, ErrNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
 		return
 	}
 	if !clock.Sleep(ctx, healDelay) {
 		return
 	}
-	if err := b.Provision(ctx, int(replicas)); err != nil {
+	if err := b.Provision(ctx, 0); err != nil && ctx.Err() == nil {
 		b.log.Warn("topology is not restored", "err", err)
 	}
 }

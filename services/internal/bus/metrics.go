@@ -18,6 +18,8 @@ type metrics struct {
 	pending     *prometheus.GaugeVec   // stream, durable
 	unconfirmed *prometheus.GaugeVec
 	redelivered *prometheus.GaugeVec
+	bytes       *prometheus.GaugeVec // stream
+	maxBytes    *prometheus.GaugeVec // stream
 }
 
 func newMetrics(reg prometheus.Registerer, client string) *metrics {
@@ -44,6 +46,8 @@ func newMetrics(reg prometheus.Registerer, client string) *metrics {
 		consuming:   gauge("authwatch_bus_consuming", "1 while the durable consumer is there and is asked for messages.", "stream", "durable"),
 		pending:     gauge("authwatch_bus_consumer_pending", "Messages not delivered yet.", "stream", "durable"),
 		unconfirmed: gauge("authwatch_bus_consumer_ack_pending", "Messages delivered and not acknowledged.", "stream", "durable"),
+		bytes:       gauge("authwatch_bus_stream_bytes", "What a stream holds.", "stream"),
+		maxBytes:    gauge("authwatch_bus_stream_max_bytes", "What a stream may hold; -1: no limit.", "stream"),
 		redelivered: gauge("authwatch_bus_consumer_redelivered", "Messages delivered more than once and not acknowledged.", "stream", "durable"),
 	}
 	for _, outcome := range []string{"stored", "duplicate", "conflict", "full", "refused", "unavailable"} {

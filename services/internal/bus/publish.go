@@ -68,11 +68,15 @@ func encode(e event.Event) (*nats.Msg, error) {
 
 // put sends a message once and waits for the stream's acknowledgement.
 func (b *Bus) put(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	if err := b.own(ctx, msg.Subject); err != nil {
+		return nil, err
+	}
 	var ack *jetstream.PubAck
 	err := b.do(ctx, msg.Subject, func(ctx context.Context) (err error) {
 		ack, err = b.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
 		return err
 	})
+	b.written(msg.Subject, err)
 	return ack, err
 }
 

@@ -68,14 +68,32 @@ func (c *canary) state(now time.Time) error {
 	return errors.New("bus: no write was acknowledged yet")
 }
 
-// Ready reports why the bus cannot be relied on: no write was acknowledged
-// lately, or the user lacks a permission.
-func (b *Bus) Ready() error { return b.canary.state(time.Now()) }
+// Ready reports why this process cannot do its work with the bus: no write was
+// acknowledged lately, the user lacks a permission, a consumer or a stream that it
+// needs is not there, is not ours, or takes no writes.
+func (b *Bus) Ready() error {
+	now := time.Now()
+	canary := b.canary.state(now)
+	if errors.Is(canary, ErrRefused) || !b.nc.IsConnected() {
+		return canary
+	}
+	err := b.checkVersion()
+	if err == nil {
+		err = b.inspection.state(now) // it knows what is missing by name
+	}
+	if err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	return canary
+}
 
 // Needs names subjects that this process is going to publish to ("auth.loaded.*").
 // After each connect the server is asked whether it may, and Ready says what is
 // denied, before an event is lost to it.
 func (b *Bus) Needs(subjects ...string) {
+	for _, subject := range subjects {
+		b.NeedsStreams(streamOf(subject))
+	}
 	b.canary.mu.Lock()
 	b.canary.needs = append(b.canary.needs, subjects...)
 	b.canary.mu.Unlock()

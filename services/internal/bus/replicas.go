@@ -21,14 +21,7 @@ func (b *Bus) replicated(ctx context.Context, replicas int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	names := []string{}
-	for _, cfg := range streams(replicas) {
-		names = append(names, cfg.Name)
-	}
-	for _, cfg := range buckets(replicas) {
-		names = append(names, "KV_"+cfg.Bucket)
-	}
-	for _, name := range names {
+	for _, name := range topologyStreams() {
 		err := b.awaitReplicas(ctx, replicas, "$JS.API.STREAM.INFO."+name, func(ctx context.Context) (*jetstream.ClusterInfo, error) {
 			s, err := b.js.Stream(ctx, name)
 			if err != nil {

@@ -31,6 +31,15 @@ func TestProvisioningForThreeServersCopiesWhatOneHad(t *testing.T) {
 	for range 2 {
 		natstest.Provision(t, b, 3)
 	}
+	natstest.Provision(t, b, 0) // what is not said stays as it is
+	require.NotContains(t, plan(t, b, bus.Provisioning{}), "update")
+	require.Contains(t, plan(t, b, bus.Provisioning{Replicas: 1}), "replicas 3 -> 1", "fewer when asked by name")
+	require.NoError(t, jetStream(t, c.Servers[0]).DeleteStream(t.Context(), bus.StreamAlert))
+	eventually(t, func() bool {
+		info, err := jetStream(t, c.Servers[0]).Stream(t.Context(), bus.StreamAlert)
+		return err == nil && info.CachedInfo().Config.Replicas == 3
+	}, "what is put back has as many copies as the others")
+	natstest.Provision(t, b, 0)
 	for i, s := range c.Servers {
 		js := jetStream(t, s)
 		for _, name := range allStreams {

@@ -47,8 +47,15 @@ func (s *streamTimes) forget() {
 // streamInfo is what is read of $JS.API.STREAM.INFO.
 type streamInfo struct {
 	Created time.Time `json:"created"`
-	State   struct {
-		First uint64 `json:"first_seq"`
+	Config  struct {
+		Metadata map[string]string `json:"metadata"`
+		MaxBytes int64             `json:"max_bytes"`
+	} `json:"config"`
+	State struct {
+		Messages uint64 `json:"messages"`
+		Bytes    int64  `json:"bytes"`
+		First    uint64 `json:"first_seq"`
+		Last     uint64 `json:"last_seq"`
 	} `json:"state"`
 	Error *jetstream.APIError `json:"error"`
 }

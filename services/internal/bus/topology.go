@@ -79,18 +79,42 @@ func streams(replicas int) []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{auth, status, alert, dead}
 }
 
-// buckets are the key-value buckets' settings.
-func buckets(replicas int) []jetstream.KeyValueConfig {
-	return []jetstream.KeyValueConfig{{
-		Bucket: BucketLeases, Description: "who serves what now, and who leads", Replicas: replicas,
-		History: 1, TTL: LeaseTTL, LimitMarkerTTL: time.Minute, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
-	}, {
-		Bucket: BucketDeliveries, Description: "what each receiver was told of each workload", Replicas: replicas,
-		History: 1, MaxBytes: gib, MaxValueSize: maxRow, Storage: jetstream.FileStorage, Metadata: metadata(),
-	}, {
-		Bucket: BucketSilences, Description: "what receivers are not told for a while", Replicas: replicas,
-		History: 5, MaxBytes: 64 * mib, MaxValueSize: maxEvent, Storage: jetstream.FileStorage, Metadata: metadata(),
-	}}
+// buckets are the key-value buckets' settings, as streams (JetStream ADR-8).
+func buckets(replicas int) []jetstream.StreamConfig {
+	base := func(name, description string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: bucketPrefix + name, Description: description, Subjects: []string{"$KV." + name + ".>"},
+			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
+			Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1,
+			MaxMsgSize: maxEvent, MaxBytes: 64 * mib, AllowDirect: true, DenyDelete: true, AllowRollup: true,
+			Duplicates: 2 * time.Minute, Metadata: metadata(),
+		}
+	}
+	leases := base(BucketLeases, "who serves what now, and who leads")
+	leases.MaxAge, leases.Duplicates = LeaseTTL, LeaseTTL
+	leases.AllowMsgTTL, leases.SubjectDeleteMarkerTTL = true, time.Minute
+
+	deliveries := base(BucketDeliveries, "what each receiver was told of each workload")
+	deliveries.MaxBytes, deliveries.MaxMsgSize = gib, maxRow
+
+	silences := base(BucketSilences, "what receivers are not told for a while")
+	silences.MaxMsgsPerSubject = 5
+	return []jetstream.StreamConfig{leases, deliveries, silences}
+}
+
+const bucketPrefix = "KV_"
+
+// topology is every stream, those of the buckets too.
+func topology(replicas int) []jetstream.StreamConfig {
+	return append(streams(replicas), buckets(replicas)...)
+}
+
+func topologyStreams() []string {
+	names := []string{}
+	for _, cfg := range topology(1) {
+		names = append(names, cfg.Name)
+	}
+	return names
 }
 
 // durable is a durable consumer and its stream.
@@ -110,10 +134,20 @@ func durables() []durable {
 	}}}
 }
 
-const metadataVersion = "authwatch.topology"
+// Metadata of streams and consumers.
+const (
+	metadataVersion = "authwatch.topology" // whose it is, and which version made it
+	metadataKept    = "authwatch.kept"     // the limits that somebody else has raised
+)
 
 func metadata() map[string]string {
 	return map[string]string{metadataVersion: strconv.Itoa(topologyVersion)}
+}
+
+// ours reports whether any version of this program has made it.
+func ours(metadata map[string]string) bool {
+	_, err := strconv.Atoi(metadata[metadataVersion])
+	return err == nil
 }
 
 // newer reports whether a later version than this one has provisioned.
