@@ -77,7 +77,7 @@ func TestARefusedAlertIsListedAndReplayed(t *testing.T) {
 	})
 	require.Regexp(t, `ops +failed +opened .* github `, do(0, "pending"))
 	api := "http://" + w.status
-	require.Regexp(t, `ops +opened +waits for the receiver, which is asked again, until \S+ \S+ \(403 Forbidden, after 1 attempt\)`,
+	require.Regexp(t, `ops +opened +waits for the receiver, and will be tried again, until \S+ \S+ \(403 Forbidden, after 1 attempt\)`,
 		do(0, "why", "github", "--api", api))
 	require.Regexp(t, `"waiting": \[\s+\{\s+"receiver": "ops"`, do(0, "why", "github", "-o", "json", "--api", api))
 	require.Empty(t, w.webhook.kinds())
