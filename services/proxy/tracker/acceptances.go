@@ -41,7 +41,11 @@ func (t *Tracker) accept(a Answer) {
 		}
 	}
 	t.lately.add(k, a)
+	dead := t.classes[k] != nil && t.classes[k].dead
 	if t.classes.heal(k, a) {
+		if dead {
+			t.recanted.add(k, a.At)
+		}
 		delete(t.quiet.healed, k)
 	}
 	t.contradict(k, a)
@@ -140,6 +144,22 @@ func (t *Tracker) forget(now time.Time) {
 			delete(t.classes, k)
 		}
 	}
+}
+
+// recanted says when a class was accepted that had been believed dead: what the
+// upstream says of it was wrong once, however clearly it was said.
+type recanted map[Class]time.Time
+
+func (r *recanted) add(k Class, at time.Time) {
+	if *r == nil || len(*r) >= maxClasses {
+		*r = recanted{}
+	}
+	(*r)[k] = at
+}
+
+func (r recanted) within(k Class, d time.Duration, now time.Time) bool {
+	at, ok := r[k]
+	return ok && now.Sub(at) < d
 }
 
 // acceptances are the latest of each of a few classes, oldest first.

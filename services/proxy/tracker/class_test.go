@@ -53,6 +53,7 @@ func TestOneRouteThatIsRefusedWhileOthersAreAcceptedIsToldAsSuch(t *testing.T) {
 func TestAClassIsHealedWhenTheOthersAreAcceptedForAMinute(t *testing.T) {
 	t.Parallel()
 	c := old(t)
+	c.says = verdict.Rejected
 	healed := func(minutes int) {
 		t.Helper()
 		c.reject("tools/call")

@@ -15,6 +15,7 @@ func TestRejectionsAtRandomAreAtMostOneDeath(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := begin(t, tracker.Options{After: 1, Settle: settle, Shapes: true})
+		strong := rapid.Bool().Draw(t, "strong")
 		refused := rapid.Custom(func(t *rapid.T) bool { return rapid.IntRange(0, 99).Draw(t, "percent") < 6 })
 		for range 300 {
 			c.says = verdict.Accepted
@@ -22,7 +23,7 @@ func TestRejectionsAtRandomAreAtMostOneDeath(t *testing.T) {
 				c.says = verdict.Rejected
 			}
 			if refused.Draw(t, "answer") {
-				c.refuse(tracker.Answer{Class: shape("/items/1")})
+				c.refuse(tracker.Answer{Strong: strong, Class: shape("/items/1")})
 			} else {
 				c.observe(tracker.Answer{Verdict: verdict.Accepted, Class: shape("/items/2")})
 			}

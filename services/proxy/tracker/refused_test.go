@@ -102,6 +102,20 @@ func TestAValueThatCameBackToLifeIsDoubtedMore(t *testing.T) {
 	require.Len(t, c.asked, 2)
 
 	c = back()
+	c.refuse(tracker.Answer{Strong: true, Class: class("other")})
+	c.said("unauthorized")
+
+	// Of the class that was told dead, and was not, the upstream is not believed
+	// even when it names the token.
+	c = back()
+	c.refuse(tracker.Answer{Strong: true})
+	c.pass(1500 * time.Millisecond)
+	require.Empty(t, c.out)
+	c.pass(time.Second)
+	require.Len(t, c.asked, 3)
+	c.said("unauthorized")
+	c = back()
+	c.pass(10 * time.Minute)
 	c.refuse(tracker.Answer{Strong: true})
 	c.said("unauthorized")
 

@@ -62,7 +62,7 @@ func (t *Tracker) suspect(c *class, a Answer) suspicion {
 		return refused
 	case a.FromBody:
 		return fromBody
-	case !a.Strong && t.revived(a.At):
+	case !a.Strong && t.revived(a.At), t.recanted.within(t.key(a.Class), doubtRevived, a.At):
 		return revived
 	}
 	return certain
@@ -90,7 +90,7 @@ func (t *Tracker) revived(now time.Time) bool {
 func (t *Tracker) doubt(c *class, a Answer, why suspicion) {
 	c.doubt = why
 	switch {
-	case !a.Strong && t.revived(a.At):
+	case why == revived, !a.Strong && t.revived(a.At):
 		c.needs = revivedNeeds
 	case why == contrary:
 		c.needs = contraryNeeds

@@ -79,6 +79,7 @@ type Tracker struct {
 	quiet     quiet
 	elsewhere *Answer   // accepted although another class is dead
 	revivedAt time.Time // when the value was accepted after it had been told dead
+	recanted  recanted
 	question  question
 
 	told      verdict.Kind // what the published facts say about cred
@@ -122,7 +123,7 @@ func (t *Tracker) Load(now time.Time, c Credential) {
 	t.run, t.total, t.first = 0, 0, time.Time{}
 	t.lastAny, t.asked = time.Time{}, time.Time{}
 	t.goodAt, t.lately, t.quiet = time.Time{}, nil, quiet{}
-	t.elsewhere, t.revivedAt = nil, time.Time{}
+	t.elsewhere, t.revivedAt, t.recanted = nil, time.Time{}, nil
 	t.question.renew()
 	t.reassert = time.Time{}
 	t.forbidden = forbidden{}
