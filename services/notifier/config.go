@@ -1,6 +1,8 @@
 package notifier
 
 import (
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -13,6 +15,10 @@ type Config struct {
 	// AllowedHosts are Host names that the admin listener answers to, beside the
 	// loopback names and its own.
 	AllowedHosts []string `yaml:"allowed_hosts"`
+
+	// ExternalURL is where people reach the page of the status service. Messages
+	// link to it.
+	ExternalURL string `yaml:"external_url"`
 
 	Receivers []receiver.Config `yaml:"receivers"`
 	Routes    []Route           `yaml:"routes"`
@@ -73,6 +79,15 @@ func or(d *config.Duration, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d.Std()
+}
+
+// link is the page of a workload, or of all where it is empty; "" if nobody knows.
+func (c *Config) link(workload string) string {
+	base := strings.TrimRight(c.ExternalURL, "/")
+	if base == "" || workload == "" {
+		return base
+	}
+	return base + "/workloads/" + url.PathEscape(workload)
 }
 
 func (r Route) groups() bool { return len(r.GroupBy) > 0 }

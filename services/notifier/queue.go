@@ -44,7 +44,7 @@ type queue struct {
 }
 
 func newQueue(c receiver.Config, clk clock.Clock, log *slog.Logger) *queue {
-	s := plan.Settings{Receiver: c.Name, Jitter: rand.Float64}
+	s := plan.Settings{Receiver: c.Name, Labelled: c.Forgets(), Jitter: rand.Float64}
 	if l, ok := c.Limit(); ok {
 		s.Limit = rate.NewLimiter(rate.Every(l.Per.Std()), l.Burst)
 	}
@@ -213,6 +213,16 @@ func (q *queue) message(d *plan.Delivery, may bool) (m receiver.Message, ok bool
 		m.Note = cmp.Or(m.Note, q.notes[member.Workload])
 	}
 	return m, true
+}
+
+// open is what the receiver knows as bad, as one message; not ok if there is
+// nothing, or if the receiver is to be left alone.
+func (q *queue) open() (m receiver.Message, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.clock.Now()
+	m = receiver.Message{Kind: events.KindOpened, Receiver: q.config.Name, Time: now, Open: true, Workloads: q.plan.Open()}
+	return m, len(m.Workloads) > 0 && q.plan.Ready(now)
 }
 
 // effect is what the result of an attempt led to.

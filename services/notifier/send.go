@@ -21,10 +21,11 @@ type sender struct {
 	clock     clock.Clock
 	log       *slog.Logger
 	trace     *trace.Tracer
+	link      func(workload string) string
 }
 
-func newSender(c receiver.Config, clk clock.Clock, log *slog.Logger, tracer *trace.Tracer) (*sender, error) {
-	r, err := receiver.New(c, receiver.Options{Log: log, Source: source, Now: clk.Now})
+func newSender(c receiver.Config, o Options) (*sender, error) {
+	r, err := receiver.New(c, receiver.Options{Log: o.Log, Source: source, Now: o.clock.Now, Link: o.Config.link})
 	if err != nil {
 		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
 	}
@@ -32,7 +33,7 @@ func newSender(c receiver.Config, clk clock.Clock, log *slog.Logger, tracer *tra
 	if err != nil {
 		return nil, fmt.Errorf("receiver %s: %w", c.Name, err)
 	}
-	return &sender{config: c, receiver: r, templates: templates, clock: clk, log: log, trace: tracer}, nil
+	return &sender{config: c, receiver: r, templates: templates, clock: o.clock, log: o.Log, trace: o.Trace, link: o.Config.link}, nil
 }
 
 // deliver attempts a delivery, and records it in the traces of its workloads.
@@ -52,10 +53,19 @@ func (s *sender) deliver(ctx context.Context, d *plan.Delivery, m receiver.Messa
 
 // send makes one attempt.
 func (s *sender) send(ctx context.Context, m receiver.Message) plan.Result {
+	m.Link = s.link(m.Subject())
 	if err := s.templates.Render(&m); err != nil {
 		s.log.Warn("template failed, the built-in text is sent", "receiver", s.config.Name, "err", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.config.Timeout.Std(), defaultTimeout))
 	defer cancel()
 	return s.receiver.Send(ctx, m)
+}
+
+// repeat is how often the receiver is told again what is open; 0: not at all.
+func (s *sender) repeat() time.Duration {
+	if r, ok := s.receiver.(receiver.Repeater); ok {
+		return r.Repeat()
+	}
+	return 0
 }

@@ -34,7 +34,7 @@ func newSession(o Options, m *metrics) (*session, error) {
 	}
 	published := &receipts{bus: o.Bus, clock: o.clock, log: o.Log}
 	for _, c := range o.Config.Receivers {
-		s, err := newSender(c, o.clock, o.Log, o.Trace)
+		s, err := newSender(c, o)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ import (
 // and renders every template; it does not use the network.
 func (c *Config) Validate() []config.Problem {
 	v := &validation{names: map[string]int{}, used: map[string]bool{}}
+	if u, err := url.Parse(c.ExternalURL); err != nil || c.ExternalURL != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "") {
+		v.add("external_url", "is not the address of a page; write https://host, with a path if it has one")
+	}
 	for i := range c.Receivers {
 		v.receiver(fmt.Sprintf("receivers[%d]", i), &c.Receivers[i], i)
 	}

@@ -121,6 +121,10 @@ func (w *worker) save(ctx context.Context, r rows) error {
 
 // send makes the attempts until the line is closed.
 func (w *worker) send(ctx context.Context, draining <-chan struct{}, line <-chan prepared) error {
+	var again <-chan time.Time
+	if every := w.sender.repeat(); every > 0 {
+		again = w.clock.After(every)
+	}
 	for {
 		select {
 		case p, ok := <-line:
@@ -137,7 +141,22 @@ func (w *worker) send(ctx context.Context, draining <-chan struct{}, line <-chan
 			}
 		case t := <-w.tests:
 			t.result <- w.sender.send(ctx, t.message)
+		case <-again:
+			w.remind(ctx)
+			again = w.clock.After(w.sender.repeat())
 		}
+	}
+}
+
+// remind tells a receiver that forgets what is open. That is no delivery: what it
+// comes to changes nothing, and the next one is due soon.
+func (w *worker) remind(ctx context.Context) {
+	m, ok := w.queue.open()
+	if !ok {
+		return
+	}
+	if r := w.sender.send(ctx, m); r.Outcome != plan.Delivered && ctx.Err() == nil {
+		w.sender.log.Warn("what is open was not accepted again", "receiver", w.name(), "status", r.Status, "err", r.Error)
 	}
 }
 

@@ -32,8 +32,9 @@ type Delivery struct {
 	Status    int    `json:"status,omitempty"` // of the last answer
 	Error     string `json:"error,omitempty"`
 
-	prior    *Delivery // as it was before its last intent
-	taken    bool      // handed out, and its rows not stored yet
+	labels   map[string]map[string]string // of its last attempt, by workload
+	prior    *Delivery                    // as it was before its last intent
+	taken    bool                         // handed out, and its rows not stored yet
 	accepted bool
 }
 

@@ -188,7 +188,46 @@ func (q *Queue) Low() (seq uint64, ok bool) {
 func (q *Queue) Records(d *Delivery) []events.Record {
 	records := make([]events.Record, len(d.Members))
 	for i, m := range d.Members {
-		records[i] = q.entries[m.Workload].about(m)
+		e := q.entries[m.Workload]
+		records[i] = e.about(m)
+		if q.labelled {
+			records[i].Labels = q.labels(e, m, d)
+			if d.labels == nil {
+				d.labels = map[string]map[string]string{}
+			}
+			d.labels[m.Workload] = records[i].Labels
+		}
+	}
+	return records
+}
+
+// labels are those by which the receiver knows a workload, or is to know it.
+func (q *Queue) labels(e *entry, m Member, d *Delivery) map[string]string {
+	told, ok := d.labels[m.Workload]
+	switch {
+	case !q.labelled:
+		return nil
+	case ok:
+		return told
+	case e.row.Delivered.Open && e.row.Delivered.Incident == m.Incident:
+		return e.row.Delivered.Labels
+	}
+	return e.rec.Labels
+}
+
+// Open are the records of the workloads that the receiver knows as bad and that
+// are, as it knows them.
+func (q *Queue) Open() []events.Record {
+	var records []events.Record
+	for _, name := range q.Workloads() {
+		e := q.entries[name]
+		if last := e.row.Delivered; last.Open && last.Incident == e.rec.Incident {
+			rec := e.rec
+			if q.labelled {
+				rec.Labels = last.Labels
+			}
+			records = append(records, rec)
+		}
 	}
 	return records
 }

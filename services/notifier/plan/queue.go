@@ -19,6 +19,7 @@ import (
 // stores before it takes another one.
 type Queue struct {
 	receiver string
+	labelled bool
 	limit    *rate.Limiter
 	jitter   func() float64 // in [0,1)
 
@@ -50,6 +51,9 @@ type entry struct {
 // Settings are what a queue needs to know of its receiver.
 type Settings struct {
 	Receiver string
+	// Labelled is set for a receiver that knows workloads by their labels: what it
+	// was told of them holds until the incident is over.
+	Labelled bool
 	Limit    *rate.Limiter  // nil: none
 	Jitter   func() float64 // in [0,1); nil: none
 }
@@ -63,7 +67,7 @@ func NewQueue(s Settings) *Queue {
 		s.Jitter = func() float64 { return 0 }
 	}
 	return &Queue{
-		receiver: s.Receiver, limit: s.Limit, jitter: s.Jitter,
+		receiver: s.Receiver, labelled: s.Labelled, limit: s.Limit, jitter: s.Jitter,
 		entries: map[string]*entry{}, dirty: map[string]struct{}{},
 		batches: map[string]*batch{}, retries: map[string]*Delivery{},
 		threads: map[string]int{}, parked: map[string]struct{}{}, unsaved: map[string]uint64{},
@@ -300,7 +304,11 @@ func (q *Queue) assume(d *Delivery, now time.Time) {
 
 func (q *Queue) record(e *entry, m Member, d *Delivery, now time.Time) {
 	q.untie(e)
+	labels := q.labels(e, m, d)
 	e.row = e.row.delivered(m, d, now)
+	if e.row.Delivered.Open {
+		e.row.Delivered.Labels = labels
+	}
 	if e.row.Delivered.Open {
 		q.threads[e.row.Delivered.Thread]++
 	}

@@ -34,6 +34,9 @@ type LastDelivered struct {
 	Ref       string    `json:"ref,omitempty"`
 	At        time.Time `json:"at,omitzero"`
 	Reminders int       `json:"reminders,omitempty"`
+	// Labels are those that the receiver knows the workload by, where it knows it
+	// by its labels. They stay until the end of Incident.
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Due is an incident that the receiver has yet to hear of.

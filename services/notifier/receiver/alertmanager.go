@@ -1,9 +1,14 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -13,26 +18,45 @@ import (
 
 // Alertmanager posts to the API v2 of a Prometheus Alertmanager, one alert a
 // workload. Its labels name the workload and nothing that changes within an
-// incident, so Alertmanager sees one alert begin and end.
+// incident, so Alertmanager sees one alert begin and end. As Prometheus does, it
+// posts to every server of a cluster, and again every minute while an alert is
+// open: a server that restarts remembers none.
 type Alertmanager struct {
 	URL             config.Secret     `yaml:"url"` // of the server, without /api/v2
 	URLFile         string            `yaml:"url_file"`
+	URLs            []config.Secret   `yaml:"urls"` // of further servers of its cluster
 	BearerToken     config.Secret     `yaml:"bearer_token"`
 	BearerTokenFile string            `yaml:"bearer_token_file"`
 	Username        string            `yaml:"username"`
 	Password        config.Secret     `yaml:"password"`
 	PasswordFile    string            `yaml:"password_file"`
-	Labels          map[string]string `yaml:"labels"` // added to every alert
+	Labels          map[string]string `yaml:"labels"`      // added to every alert
+	Annotations     map[string]string `yaml:"annotations"` // likewise
 }
 
-// alertLife is how long Alertmanager keeps an open alert without hearing of it:
-// longer than any reminder is away.
-const alertLife = 365 * 24 * time.Hour
+const (
+	repeatAlerts = time.Minute
+	// alertLife is how long Alertmanager keeps an open alert without hearing of
+	// it: a few repetitions may get lost, but what nobody knows of any more ends.
+	alertLife = 5 * repeatAlerts
+	// alertsAtOnce is how many alerts one request holds.
+	alertsAtOnce = 200
+)
+
+const runbooks = "https://github.com/authwatch/authwatch/blob/main/docs/monitoring.md#"
 
 func (*Alertmanager) rate() Rate { return Rate{} }
 
 func (a *Alertmanager) problems() []config.Problem {
-	ps := CheckURL("url", a.URL, a.URLFile)
+	var ps []config.Problem
+	if len(a.URLs) == 0 || a.URL != "" || a.URLFile != "" {
+		ps = CheckURL("url", a.URL, a.URLFile)
+	}
+	for i, u := range a.URLs {
+		if err := checkURL(u); err != nil {
+			ps = append(ps, config.Problem{Path: fmt.Sprintf("urls[%d]", i), Text: err.Error()})
+		}
+	}
 	ps = append(ps, pair("bearer_token", a.BearerToken, a.BearerTokenFile, false)...)
 	ps = append(ps, pair("password", a.Password, a.PasswordFile, false)...)
 	for name := range a.Labels {
@@ -44,16 +68,20 @@ func (a *Alertmanager) problems() []config.Problem {
 }
 
 func (a *Alertmanager) build(o Options) Receiver {
-	return &alertmanager{Alertmanager: *a, caller: newCaller(o)}
+	return &alertmanager{Alertmanager: *a, caller: newCaller(o), link: o.Link}
 }
 
 type alertmanager struct {
 	Alertmanager
 	*caller
+	link func(workload string) string
 }
 
+// Send posts to all servers at the same time. One that takes the alerts is
+// enough: the servers of a cluster tell each other who is told, and the next
+// repetition reaches the others.
 func (a *alertmanager) Send(ctx context.Context, m Message) plan.Result {
-	url, err := endpoint(a.URL, a.URLFile)
+	urls, err := a.servers()
 	if err != nil {
 		return unreadable(err)
 	}
@@ -62,26 +90,71 @@ func (a *alertmanager) Send(ctx context.Context, m Message) plan.Result {
 	if err != nil {
 		return unreadable(err)
 	}
-	return a.do(ctx, call{
-		url:    config.Secret(strings.TrimRight(url.Reveal(), "/") + "/api/v2/alerts"),
-		header: header, secrets: secrets, body: encodeJSON(a.alerts(m)), explain: alertmanagerError,
-	})
+	result := plan.Result{Outcome: plan.Delivered}
+	for alerts := range slices.Chunk(a.alerts(m), alertsAtOnce) {
+		results := make([]plan.Result, len(urls))
+		var posts sync.WaitGroup
+		for i, url := range urls {
+			posts.Go(func() {
+				results[i] = a.do(ctx, call{
+					url:    config.Secret(strings.TrimRight(url.Reveal(), "/") + "/api/v2/alerts"),
+					header: header.Clone(), secrets: secrets, body: encodeJSON(alerts), explain: alertmanagerError,
+				})
+			})
+		}
+		posts.Wait()
+		if result = best(results); result.Outcome != plan.Delivered {
+			break
+		}
+	}
+	return result
+}
+
+// Repeat is how often the alerts that are open are sent again.
+func (a *alertmanager) Repeat() time.Duration { return repeatAlerts }
+
+func (a *alertmanager) servers() ([]config.Secret, error) {
+	urls := slices.Clone(a.URLs)
+	if len(urls) > 0 && a.URL == "" && a.URLFile == "" {
+		return urls, nil
+	}
+	url, err := endpoint(a.URL, a.URLFile)
+	return append(urls, url), err
+}
+
+// best is the result of the server that did best. It names the errors of the
+// others.
+func best(results []plan.Result) plan.Result {
+	result := slices.MinFunc(results, func(x, y plan.Result) int { return cmp.Compare(x.Outcome, y.Outcome) })
+	if result.Outcome != plan.Delivered {
+		return result
+	}
+	var others []string
+	for _, r := range results {
+		if r.Outcome != plan.Delivered {
+			others = append(others, r.Error)
+		}
+	}
+	if len(others) > 0 {
+		result.Error = fmt.Sprintf("%d of %d servers took it; the others: %s", len(results)-len(others), len(results), strings.Join(others, "; "))
+	}
+	return result
 }
 
 type promAlert struct {
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-	StartsAt    time.Time         `json:"startsAt"`
-	EndsAt      time.Time         `json:"endsAt"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
 
 func (a *alertmanager) alerts(m Message) []promAlert {
 	if m.Kind == events.KindTest {
 		now := a.now()
 		return []promAlert{{
-			Labels:      a.labels("AuthwatchTest", nil),
-			Annotations: map[string]string{"summary": m.Title, "description": m.Text},
-			StartsAt:    now, EndsAt: now.Add(5 * time.Minute),
+			Labels: a.labels("AuthwatchTest", nil), Annotations: a.annotations(m.Title, m.Text, "info", ""),
+			StartsAt: now, EndsAt: now.Add(alertLife),
 		}}
 	}
 	if len(m.Workloads) == 0 {
@@ -89,37 +162,62 @@ func (a *alertmanager) alerts(m Message) []promAlert {
 	}
 	all := make([]promAlert, len(m.Workloads))
 	for i, r := range m.Workloads {
-		one := promAlert{
-			Labels: a.labels("WorkloadCredential", r.Labels),
-			Annotations: map[string]string{
-				"summary": truncate(m.Title, 1024), "description": line(r), "reason": r.Reason, "delivery_id": m.ID,
-			},
-			StartsAt: openedAt(r), EndsAt: a.now().Add(alertLife),
-		}
-		one.Labels["workload"] = r.Workload
-		if l := r.LastIncident; r.Incident == "" && l != nil {
-			one.EndsAt = l.Closed
-			if one.StartsAt.IsZero() || one.StartsAt.After(one.EndsAt) {
-				one.StartsAt = one.EndsAt
-			}
-		}
-		all[i] = one
+		all[i] = a.alert(m, i, r)
 	}
 	return all
+}
+
+// alert is that of one workload, with words of its own.
+func (a *alertmanager) alert(m Message, i int, r events.Record) promAlert {
+	summary, description := m.Title, line(r)
+	if i < len(m.each) {
+		summary, description = m.each[i].title, m.each[i].text
+	}
+	severity, runbook := "critical", "authwatchworkloadunauthenticated"
+	switch r.Status {
+	case events.StatusMissing:
+		runbook = "authwatchworkloadmissing"
+	case events.StatusExpiring:
+		severity, runbook = "warning", "authwatchworkloadexpiring"
+	}
+	one := promAlert{
+		Labels: a.labels("WorkloadCredential", r.Labels), Annotations: a.annotations(summary, description, severity, runbook),
+		StartsAt: openedAt(r), EndsAt: a.now().Add(alertLife),
+	}
+	one.Annotations["reason"] = r.Reason
+	one.Labels["workload"] = r.Workload
+	if a.link != nil {
+		one.GeneratorURL = a.link(r.Workload)
+	}
+	if l := r.LastIncident; r.Incident == "" && l != nil {
+		one.EndsAt = l.Closed
+		if one.StartsAt.IsZero() || one.StartsAt.After(one.EndsAt) {
+			one.StartsAt = one.EndsAt
+		}
+	}
+	return one
 }
 
 // own is an alert about the notifier itself.
 func (a *alertmanager) own(m Message) promAlert {
 	one := promAlert{
-		Labels:      a.labels("AuthwatchReceiver", nil),
-		Annotations: map[string]string{"summary": m.Title, "description": m.Text, "delivery_id": m.ID},
-		StartsAt:    m.Time, EndsAt: a.now(),
+		Labels: a.labels("AuthwatchReceiver", nil), Annotations: a.annotations(m.Title, m.Text, "warning", "authwatchreceiverdown"),
+		StartsAt: m.Time, EndsAt: a.now(), GeneratorURL: m.Link,
 	}
 	one.Labels["about"] = m.source()
 	if m.Open {
 		one.EndsAt = a.now().Add(alertLife)
 	}
 	return one
+}
+
+func (a *alertmanager) annotations(summary, description, severity, runbook string) map[string]string {
+	all := map[string]string{"summary": summary, "description": description, "severity": severity}
+	if runbook != "" {
+		all["runbook_url"] = runbooks + runbook
+	}
+	maps.Copy(all, a.Annotations)
+	return all
 }
 
 func (a *alertmanager) labels(name string, of map[string]string) map[string]string {

@@ -35,7 +35,8 @@ type Message struct {
 	// Link is the page of what m is about, where authwatch knows its own address.
 	Link string
 
-	templated bool // Text is from a template of the user's
+	templated bool    // Text is from a template of the user's
+	each      []words // about each of the workloads, where the receiver wants them
 }
 
 // Subject is the workload that the message is about, where it is one.

@@ -18,6 +18,13 @@ type Receiver interface {
 	Send(ctx context.Context, m Message) plan.Result
 }
 
+// Repeater is a receiver that forgets: what is open is sent to it again and again,
+// without receipts.
+type Repeater interface {
+	Receiver
+	Repeat() time.Duration
+}
+
 // Config is one entry of notifier.receivers. It names exactly one kind.
 type Config struct {
 	Name         string          `yaml:"name"`
@@ -83,6 +90,7 @@ type Options struct {
 	Log    *slog.Logger
 	Source string // of the CloudEvents
 	Now    func() time.Time
+	Link   func(workload string) string // the page of a workload, or of all where it is empty; nil: unknown
 }
 
 // New makes the receiver that c describes; c has been validated.
@@ -138,6 +146,9 @@ func (c *Config) Limit() (Rate, bool) {
 
 // WantsResolved reports whether c gets the end of incidents.
 func (c *Config) WantsResolved() bool { return c.SendResolved == nil || *c.SendResolved }
+
+// Forgets reports whether c makes a [Repeater].
+func (c *Config) Forgets() bool { return c.Alertmanager != nil }
 
 // Problems is what is wrong with c, by path relative to it.
 func (c *Config) Problems() []config.Problem {

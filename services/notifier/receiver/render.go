@@ -32,7 +32,13 @@ type data struct {
 }
 
 // Templates are the words of one receiver.
-type Templates struct{ title, text *template.Template }
+type Templates struct {
+	title, text *template.Template
+	each        bool // words about each workload too
+}
+
+// words are those of a message about one workload of several.
+type words struct{ title, text string }
 
 var functions = template.FuncMap{
 	"join":  func(sep string, s []string) string { return strings.Join(s, sep) },
@@ -48,7 +54,7 @@ func (c *Config) Templates() (Templates, error) {
 		return Templates{}, err
 	}
 	text, err := compile("text", c.Text)
-	return Templates{title, text}, err
+	return Templates{title, text, c.Alertmanager != nil}, err
 }
 
 func compile(name, text string) (*template.Template, error) {
@@ -80,7 +86,23 @@ func (t Templates) Render(m *Message) error {
 	if newText != "" {
 		m.Text, m.templated = newText, true
 	}
+	if t.each && len(m.Workloads) > 0 {
+		m.each = t.words(*m)
+	}
 	return errors.Join(errTitle, errText)
+}
+
+// words are those about each workload by itself.
+func (t Templates) words(m Message) []words {
+	all := make([]words, len(m.Workloads))
+	t.each = false
+	for i := range m.Workloads {
+		one := m
+		one.Workloads, one.Left = m.Workloads[i:i+1], 0
+		_ = t.Render(&one) // has been reported for the whole
+		all[i] = words{one.Title, one.Text}
+	}
+	return all
 }
 
 // errTooLong stops a template that would not end.
