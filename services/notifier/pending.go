@@ -37,7 +37,7 @@ const (
 
 // ListPending returns what receivers have not accepted yet, the oldest first.
 func ListPending(ctx context.Context, b *bus.Bus) ([]Pending, error) {
-	entries, err := snapshot(ctx, b.Bucket(bus.BucketDeliveries))
+	entries, err := b.Bucket(bus.BucketDeliveries).Entries(ctx, ">")
 	if err != nil {
 		return nil, fmt.Errorf("read the deliveries: %w", err)
 	}

@@ -113,7 +113,7 @@ func (q *queue) takeOver(d *plan.Delivery, records []events.Record, note string)
 	for i, rec := range records {
 		due := plan.Due{Incident: d.Members[i].Incident, Incidents: d.Members[i].Incidents}
 		if l := rec.LastIncident; l != nil && l.ID == due.Incident {
-			due.Opened, due.Closed, due.Reason, due.Retired = l.Opened, l.Closed, l.Reason, l.Retired
+			due.Opened, due.Closed, due.Reason = l.Opened, l.Closed, l.Reason
 		}
 		q.notes[rec.Workload] = note
 		q.plan.TakeOver(rec, due, plan.Policy{SendResolved: q.config.WantsResolved()}, q.clock.Now())

@@ -53,7 +53,7 @@ func SilenceAdd(ctx context.Context, b *bus.Bus, s Silence) (Silence, error) {
 
 // SilenceList returns the silences that are active or will be, by their end.
 func SilenceList(ctx context.Context, b *bus.Bus) ([]Silence, error) {
-	entries, err := snapshot(ctx, b.Bucket(bus.BucketSilences))
+	entries, err := b.Bucket(bus.BucketSilences).Entries(ctx, ">")
 	if err != nil {
 		return nil, fmt.Errorf("read silences: %w", err)
 	}

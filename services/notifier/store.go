@@ -66,7 +66,7 @@ func newStore(bucket *bus.Bucket, log *slog.Logger) *store {
 
 // load returns all that is stored.
 func (s *store) load(ctx context.Context) ([]bus.Entry, error) {
-	entries, err := snapshot(ctx, s.bucket)
+	entries, err := s.bucket.Entries(ctx, ">")
 	for _, e := range entries {
 		s.setRevision(e.Key, e.Revision)
 	}
@@ -189,26 +189,6 @@ func parseRowKey(key string) (receiver, workload string, ok bool) {
 		return "", "", false
 	}
 	return strings.Cut(rest, ".")
-}
-
-// snapshot is everything that a bucket holds now, never a part of it.
-func snapshot(ctx context.Context, b *bus.Bucket) ([]bus.Entry, error) {
-	watch, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var entries []bus.Entry
-	complete := false
-	err := b.Watch(watch, ">", func(e bus.Entry) {
-		if !complete && !e.Deleted {
-			entries = append(entries, e)
-		}
-	}, bus.OnCurrent(func() { complete = true; cancel() }))
-	switch {
-	case complete:
-		return entries, nil
-	case err == nil:
-		err = fmt.Errorf("%w: %w", bus.ErrUnavailable, context.Cause(ctx))
-	}
-	return nil, err
 }
 
 // retry paces the attempts at something on the bus: a broker that elects a leader

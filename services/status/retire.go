@@ -2,9 +2,6 @@ package status
 
 import "github.com/authwatch/authwatch/events"
 
-// person is the source of what somebody said with a command.
-const person = "urn:authwatch:person"
-
 // retire takes the workload out of service when the last proxy that served it says
 // so. What one of several says is only remembered. There is nothing to take out of
 // service where nothing was observed.

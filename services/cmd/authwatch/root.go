@@ -55,7 +55,7 @@ Exit codes: 0 good, 1 a problem was found, 2 wrong usage or configuration.`,
 	root.AddCommand(
 		runCommand(&o), demoCommand(), checkCommand(&o), tryCommand(&o), provisionCommand(&o),
 		listCommand(&o), showCommand(&o), whyCommand(&o), eventsCommand(&o),
-		testCommand(&o), silenceCommand(&o), pendingCommand(&o), replayCommand(&o),
+		testCommand(&o), ackCommand(&o), silenceCommand(&o), forgetCommand(&o), pendingCommand(&o), replayCommand(&o),
 		versionCommand(),
 	)
 	return root

@@ -68,8 +68,9 @@ func printWorkload(p *terminal.Printer, w api.Workload, now time.Time) {
 	}
 	add("served by", servedBy(w))
 	add("incident", w.Incident)
+	add("acknowledged", acknowledgedText(w.Acknowledged))
 	if last := w.LastIncident; last != nil {
-		add("last incident", fmt.Sprintf("%s to %s, %s", localTime(last.Opened), localTime(last.Closed), last.Reason))
+		add("last incident", fmt.Sprintf("%s to %s, %s", localTime(last.Opened), localTime(last.Closed), last.Reason)+retiredText(*last))
 	}
 	if f := w.Forbidden; f != nil {
 		add("forbidden", forbidden(f))
@@ -86,4 +87,29 @@ func forbidden(f *events.Forbidden) string {
 		return fmt.Sprintf("at %s: %s", localTime(f.At), f.Response.Rule)
 	}
 	return fmt.Sprintf("at %s, missing scopes: %q", localTime(f.At), f.Scopes)
+}
+
+// acknowledgedText says who takes care of an incident, since when and why.
+func acknowledgedText(a *events.Acknowledgement) string {
+	if a == nil {
+		return ""
+	}
+	text := "at " + localTime(a.At)
+	if a.By != "" {
+		text += " by " + a.By
+	}
+	if a.Until != nil {
+		text += ", until " + localTime(*a.Until)
+	}
+	if a.Note != "" {
+		text += ": " + a.Note
+	}
+	return text
+}
+
+func retiredText(i events.Incident) string {
+	if i.Retired {
+		return ", ended by its removal"
+	}
+	return ""
 }

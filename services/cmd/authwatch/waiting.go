@@ -77,7 +77,7 @@ func printWaiting(p *terminal.Printer, l *waitingList) {
 		switch {
 		case w.Failed || w.For == plan.ForConfig:
 			style = p.Red
-		case w.For == plan.ForReminder:
+		case w.For == plan.ForReminder, w.For == plan.ForPerson:
 			style = p.Dim
 		}
 		rows = append(rows, []terminal.Cell{
@@ -99,6 +99,7 @@ var causes = map[plan.Cause]string{
 	plan.ForGroup:      "waits for other workloads of its group",
 	plan.ForReminder:   "reminder, if the incident is still open",
 	plan.ForTurn:       "waits for its turn",
+	plan.ForPerson:     "reminder, paused because somebody takes care of it",
 }
 
 // causeText says what a message waits for, until when, and what went wrong.

@@ -1,6 +1,9 @@
 package bus
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // A WatchOption changes a watch.
 type WatchOption func(*watch)
@@ -52,4 +55,24 @@ func (k *Bucket) Watch(ctx context.Context, filter string, fn func(Entry), opts 
 			return nil
 		})
 	})
+}
+
+// Entries returns everything that a bucket holds now on a filter, never a part of it.
+func (k *Bucket) Entries(ctx context.Context, filter string) ([]Entry, error) {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var entries []Entry
+	complete := false
+	err := k.Watch(watch, filter, func(e Entry) {
+		if !complete && !e.Deleted {
+			entries = append(entries, e)
+		}
+	}, OnCurrent(func() { complete = true; cancel() }))
+	switch {
+	case complete:
+		return entries, nil
+	case err == nil:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+	return nil, err
 }

@@ -122,7 +122,9 @@ func (q *Queue) replan(now time.Time) {
 func (q *Queue) settle(name string, e *entry) {
 	if e.row.Delivered.Open {
 		q.untie(e)
-		e.row.Delivered.Open = false
+		if e.row.Delivered.Open = false; e.row.Due == nil {
+			delete(q.unsaved, name)
+		}
 		return
 	}
 	e.row.Due = nil

@@ -19,6 +19,7 @@ const (
 	ForGroup      Cause = "group"       // others may belong into the same message
 	ForReminder   Cause = "reminder"    // the receiver was told, and hears again then
 	ForTurn       Cause = "turn"        // other messages go first
+	ForPerson     Cause = "person"      // somebody takes care of the incident
 )
 
 // Wait is the next message about a workload, and what it waits for.
@@ -45,6 +46,8 @@ func (q *Queue) Explain(workload string, now time.Time) (w Wait, ok bool) {
 	case q.batches[e.batch] != nil:
 		b := q.batches[e.batch]
 		return q.planned(e, b.members[workload], b.sendAt(), now), true
+	case e.row.Delivered.Open && e.rec.Acknowledged.Holds(now) && e.policy.Routed:
+		return Wait{Kind: events.KindReminder, For: ForPerson}, true
 	}
 	return Wait{}, false
 }
@@ -77,6 +80,9 @@ func (q *Queue) planned(e *entry, a action, due, now time.Time) Wait {
 	}
 	if a.Kind == events.KindReminder {
 		hold(ForReminder, a.At)
+		if ack := e.rec.Acknowledged; ack.Holds(now) {
+			hold(ForPerson, *ack.Until) // else there is no reminder
+		}
 	} else {
 		hold(ForGroup, due)
 		hold(ForFlapping, e.row.calm(now))

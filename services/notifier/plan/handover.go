@@ -244,10 +244,11 @@ func (e *entry) about(m Member) events.Record {
 	if rec.Incident == "" && rec.LastIncident != nil && rec.LastIncident.ID == m.Incident {
 		return rec
 	}
-	last := events.Incident{ID: m.Incident, Opened: e.row.Delivered.Opened, Closed: e.row.Delivered.Ended, Retired: e.row.Delivered.Retired}
+	last := events.Incident{ID: m.Incident, Opened: e.row.Delivered.Opened, Closed: e.row.Delivered.Ended}
 	if o := e.row.Due; o != nil && o.Incident == m.Incident {
-		last = events.Incident{ID: m.Incident, Opened: o.Opened, Closed: o.Closed, Reason: o.Reason, Retired: o.Retired}
+		last = events.Incident{ID: m.Incident, Opened: o.Opened, Closed: o.Closed, Reason: o.Reason}
 	}
+	last.Retired = slices.Contains(e.row.Retired, m.Incident)
 	rec.LastIncident, rec.Incident = &last, ""
 	if rec.Status.Bad() {
 		rec.Status, rec.Previous = rec.Previous, events.StatusUnknown

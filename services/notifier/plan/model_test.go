@@ -36,6 +36,7 @@ type world struct {
 	mode   string                // of the receiver
 	calmed time.Time             // real time since when nothing stands in the way
 	opened map[string]time.Time
+	ended  map[string]bool // how an incident closed: by the end of its workload
 	jumped bool
 	asked  time.Time // queue time before which the receiver must not be called
 	crash  string    // where the next delivery loses power
@@ -64,7 +65,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, now: start, real: start, calmed: start, mode: "up",
 		truth: map[string]events.Record{}, rows: map[string]Row{}, opened: map[string]time.Time{},
-		last: map[string]message{}, ids: map[transition]string{}, kinds: map[string]string{}, talks: map[talk]bool{},
+		last: map[string]message{}, ids: map[transition]string{}, kinds: map[string]string{}, talks: map[talk]bool{}, ended: map[string]bool{},
 	}
 	w.policy = Policy{Routed: true, SendResolved: rapid.Bool().Draw(t, "send_resolved")}
 	if rapid.Bool().Draw(t, "grouped") {
@@ -101,7 +102,10 @@ func (w *world) boot() {
 	}
 }
 
-func (w *world) change(name string) {
+// change opens an incident, or closes the open one: the upstream accepts a token, or
+// the workload is taken out of service. An incident that opens afterwards is of the
+// workload in its old place again.
+func (w *world) change(name string, retired bool) {
 	rec := w.truth[name]
 	rec.Workload, rec.Since = name, w.real
 	if rec.Incident == "" {
@@ -110,12 +114,34 @@ func (w *world) change(name string) {
 		rec.Previous, rec.Status, rec.Reason = events.StatusRunning, events.StatusUnauthenticated, "invalid_token"
 		w.opened[name] = w.real
 	} else {
-		rec.LastIncident = &events.Incident{ID: rec.Incident, Opened: w.opened[name], Closed: w.real}
-		rec.Incident = ""
+		rec.LastIncident = &events.Incident{ID: rec.Incident, Opened: w.opened[name], Closed: w.real, Retired: retired}
+		w.ended[rec.Incident] = retired
+		rec.Incident, rec.Acknowledged = "", nil
 		rec.Previous, rec.Status, rec.Reason = rec.Status, events.StatusRunning, ""
+		if retired {
+			rec.Status = events.StatusRetired
+		}
 		delete(w.opened, name)
 	}
-	w.truth[name] = rec
+	w.record(rec)
+}
+
+// acknowledge is a person's word about the open incident, for a time or not.
+func (w *world) acknowledge(name string, until time.Duration) {
+	rec := w.truth[name]
+	if rec.Incident == "" {
+		return
+	}
+	rec.Acknowledged = &events.Acknowledgement{At: w.real}
+	if until > 0 {
+		end := w.now.Add(until)
+		rec.Acknowledged.Until = &end
+	}
+	w.record(rec)
+}
+
+func (w *world) record(rec events.Record) {
+	w.truth[rec.Workload] = rec
 	w.stream = append(w.stream, rec)
 	w.queue.Observe(rec, uint64(len(w.stream)), w.policy, w.now)
 }
@@ -181,8 +207,10 @@ func (w *world) post(d *Delivery) Result {
 	if len(d.Members) == 0 {
 		w.t.Fatalf("delivery %s says nothing", d.ID)
 	}
+	records := w.queue.Records(d)
 	hear := func() {
-		for _, m := range d.Members {
+		for i, m := range d.Members {
+			w.believe(d.Kind, m, records[i])
 			w.hear(message{d.ID, d.Kind, m.Workload, m.Incident, d.Thread, m.Open, m.Incidents})
 		}
 	}
@@ -206,6 +234,19 @@ func (w *world) post(d *Delivery) Result {
 	}
 	hear()
 	return Result{Outcome: Delivered, Status: 200}
+}
+
+// believe asserts that what a message shows of a workload is true.
+func (w *world) believe(kind string, m Member, shown events.Record) {
+	if m.Open {
+		if kind == events.KindReminder {
+			require.False(w.t, w.truth[m.Workload].Acknowledged.Holds(w.now), "a reminder of what is acknowledged")
+		}
+		return
+	}
+	require.Empty(w.t, shown.Incident)
+	require.Equal(w.t, m.Incident, shown.LastIncident.ID)
+	require.Equal(w.t, w.ended[m.Incident], shown.LastIncident.Retired, "how %s ended", m.Incident)
 }
 
 // pass lets time go by in the steps that the queue asks for.
@@ -309,10 +350,16 @@ func (w *world) settled() {
 func (w *world) step(t *rapid.T) {
 	names := []string{"a", "b", "c"}
 	switch rapid.SampledFrom([]string{
-		"change", "change", "change", "work", "soon", "later", "receiver", "crash", "restart", "jump",
+		"change", "change", "change", "retire", "acknowledge", "work", "soon", "later", "receiver", "crash", "restart", "jump",
 	}).Draw(t, "step") {
 	case "change":
-		w.change(rapid.SampledFrom(names).Draw(t, "workload"))
+		w.change(rapid.SampledFrom(names).Draw(t, "workload"), false)
+	case "retire":
+		if name := rapid.SampledFrom(names).Draw(t, "workload"); w.truth[name].Incident != "" {
+			w.change(name, true)
+		}
+	case "acknowledge":
+		w.acknowledge(rapid.SampledFrom(names).Draw(t, "workload"), time.Duration(rapid.IntRange(0, 600).Draw(t, "minutes"))*time.Minute)
 	case "work":
 		w.work()
 	case "soon":

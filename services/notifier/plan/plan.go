@@ -34,7 +34,7 @@ func plan(rec events.Record, row Row, p Policy, now time.Time) action {
 	open := rec.Incident != ""
 	switch {
 	case row.Delivered.Open && rec.Incident == row.Delivered.Incident:
-		return remind(row, p)
+		return remind(rec, row, p, now)
 	case row.Delivered.Open && open && row.flapping(now):
 		return action{Kind: events.KindDigest, Incident: rec.Incident, Open: true}.after(row.calm(now))
 	case row.Delivered.Open:
@@ -55,13 +55,21 @@ func (a action) after(at time.Time) action {
 	return a
 }
 
-func remind(row Row, p Policy) action {
+// remind is silent while a person takes care of the incident.
+func remind(rec events.Record, row Row, p Policy, now time.Time) action {
+	early := p.SilencedUntil
+	if a := rec.Acknowledged; a.Holds(now) {
+		if a.Until == nil {
+			return action{}
+		}
+		early = later(early, *a.Until)
+	}
 	if !p.Routed || p.Repeat <= 0 {
 		return action{}
 	}
 	return action{
 		Kind: events.KindReminder, Incident: row.Delivered.Incident, Ordinal: row.Delivered.Reminders + 1, Open: true,
-		At: later(row.Delivered.At.Add(p.Repeat), p.SilencedUntil), Early: p.SilencedUntil,
+		At: later(row.Delivered.At.Add(p.Repeat), early), Early: early,
 	}
 }
 

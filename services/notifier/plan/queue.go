@@ -29,7 +29,7 @@ type Queue struct {
 	retries map[string]*Delivery
 	threads map[string]int // how many workloads a thread holds open
 	parked  map[string]struct{}
-	unsaved map[string]uint64 // sequence of the opening that only memory knows of
+	unsaved map[string]uint64 // sequence of the opening, or the end of a workload, that only memory knows of
 	alarms  alarms
 
 	circuit circuit
@@ -133,15 +133,28 @@ func (q *Queue) Observe(rec events.Record, seq uint64, p Policy, now time.Time) 
 		e = &entry{}
 		q.entries[rec.Workload] = e
 	}
-	before := e.row.Due
+	before := e.row
 	e.row = e.row.observe(rec, p.Routed, now)
+	ended := false
+	e.row, ended = e.row.noteEnd(rec)
 	e.rec, e.seq, e.policy = rec, seq, p
-	if o := e.row.Due; o != nil && (before == nil || before.Incident != o.Incident) {
-		if e.opening = rec; seq > 0 {
-			q.unsaved[rec.Workload] = seq
-		}
+	if o := e.row.Due; o != nil && (before.Due == nil || before.Due.Incident != o.Incident) {
+		e.opening = rec
+		q.unsave(rec.Workload, seq)
+	}
+	// That an incident ended with its workload stands in no later record.
+	if ended && (e.row.Delivered.Open || e.row.Due != nil || e.delivery != nil) {
+		q.unsave(rec.Workload, seq)
 	}
 	q.dirty[rec.Workload] = struct{}{}
+}
+
+// unsave notes that no stored row reflects the workload's record at seq; 0: it is no
+// record of the stream.
+func (q *Queue) unsave(workload string, seq uint64) {
+	if _, earlier := q.unsaved[workload]; !earlier && seq > 0 {
+		q.unsaved[workload] = seq
+	}
 }
 
 // TakeOver makes an incident due here that another receiver did not accept, also
@@ -153,6 +166,7 @@ func (q *Queue) TakeOver(rec events.Record, o Due, p Policy, now time.Time) {
 		q.entries[rec.Workload] = e
 	}
 	e.rec, e.policy = rec, p
+	e.row, _ = e.row.noteEnd(rec)
 	if o.Incident != e.row.Delivered.Incident && (o.Incidents == 0 || o.Incidents > e.row.Delivered.Incidents) {
 		e.row.Due = &o
 		q.parked[rec.Workload] = struct{}{}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -17,6 +18,9 @@ type Row struct {
 	Seen    Seen      `json:"seen"`
 	// Changes are the times of the latest openings and closings.
 	Changes []time.Time `json:"changes,omitempty"`
+	// Retired are the latest incidents that ended because the workload was taken out
+	// of service.
+	Retired []string `json:"retired,omitempty"`
 }
 
 // LastDelivered is the last state that the receiver accepted a message about.
@@ -26,8 +30,7 @@ type LastDelivered struct {
 	// Incidents is the ordinal of Incident: [events.Record.Incidents] then.
 	Incidents int64     `json:"incidents,omitempty"`
 	Opened    time.Time `json:"opened,omitzero"`
-	Ended     time.Time `json:"ended,omitzero"`    // set once Incident is over
-	Retired   bool      `json:"retired,omitempty"` // its workload was taken out of service
+	Ended     time.Time `json:"ended,omitzero"` // set once Incident is over
 	// Thread is the id of the message that opened the conversation; Ref is
 	// what the receiver called it, a Slack timestamp for example.
 	Thread    string    `json:"thread,omitempty"`
@@ -47,7 +50,6 @@ type Due struct {
 	Reason    string        `json:"reason,omitempty"`
 	Opened    time.Time     `json:"opened,omitzero"`
 	Closed    time.Time     `json:"closed,omitzero"`
-	Retired   bool          `json:"retired,omitempty"` // its workload was taken out of service
 }
 
 // Seen is the latest opening or closing that was looked at.
@@ -94,13 +96,28 @@ func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 	}
 	if o := r.Due; o != nil && o.Closed.IsZero() && rec.Incident != o.Incident {
 		closed := *o
-		closed.Closed, closed.Retired = closedAt(rec, o.Incident)
+		closed.Closed = closedAt(rec, o.Incident)
 		r.Due = &closed
 	}
 	if r.Delivered.Open && r.Delivered.Ended.IsZero() && rec.Incident != r.Delivered.Incident {
-		r.Delivered.Ended, r.Delivered.Retired = closedAt(rec, r.Delivered.Incident)
+		r.Delivered.Ended = closedAt(rec, r.Delivered.Incident)
 	}
 	return r
+}
+
+// mostRetired is how many incidents may end with their workload, and be followed by
+// another one, before the receiver has heard of the first.
+const mostRetired = 4
+
+// noteEnd remembers that the latest incident ended with its workload: no later record
+// says so.
+func (r Row) noteEnd(rec events.Record) (after Row, news bool) {
+	l := rec.LastIncident
+	if l == nil || !l.Retired || slices.Contains(r.Retired, l.ID) {
+		return r, false
+	}
+	r.Retired = append(slices.Clone(r.Retired[max(0, len(r.Retired)-mostRetired+1):]), l.ID)
+	return r, true
 }
 
 // isDue reports whether rec's open incident is one that the receiver neither was
@@ -122,12 +139,11 @@ func openedAt(rec events.Record) time.Time {
 	return rec.Since
 }
 
-// closedAt is when an incident closed, and whether by the end of its workload.
-func closedAt(rec events.Record, incident string) (at time.Time, retired bool) {
+func closedAt(rec events.Record, incident string) time.Time {
 	if l := rec.LastIncident; l != nil && l.ID == incident {
-		return l.Closed, l.Retired
+		return l.Closed
 	}
-	return rec.Since, false
+	return rec.Since
 }
 
 // delivered is the row after the receiver accepted a message about it.
@@ -135,9 +151,9 @@ func (r Row) delivered(m Member, d *Delivery, now time.Time) Row {
 	t := LastDelivered{Incident: m.Incident, Open: m.Open, Incidents: m.Incidents, At: now}
 	switch {
 	case m.Incident == r.Delivered.Incident:
-		t.Opened, t.Ended, t.Retired = r.Delivered.Opened, r.Delivered.Ended, r.Delivered.Retired
+		t.Opened, t.Ended = r.Delivered.Opened, r.Delivered.Ended
 	case r.Due != nil && m.Incident == r.Due.Incident:
-		t.Opened, t.Ended, t.Retired = r.Due.Opened, r.Due.Closed, r.Due.Retired
+		t.Opened, t.Ended = r.Due.Opened, r.Due.Closed
 	default:
 		t.Opened = r.Seen.At
 	}
