@@ -1,5 +1,3 @@
-//go:build truth
-
 package proxy
 
 import (

@@ -36,7 +36,7 @@ type History struct {
 // Step is one thing that happens. Exactly one field is set.
 type Step struct {
 	Server  *Server       `yaml:"server"`  // from here on the upstream answers so
-	Truth   string        `yaml:"truth"`   // alive or dead: the token that is attached
+	Truth   string        `yaml:"truth"`   // of the token that is attached: alive, dead or contradicted
 	Token   string        `yaml:"token"`   // the gateway's source holds this one now; the first is A
 	Restart bool          `yaml:"restart"` // of the gateway
 	Wait    time.Duration `yaml:"wait"`
@@ -185,8 +185,8 @@ func (h *History) check() error {
 		if set != 1 {
 			return fmt.Errorf("step %d: %d things happen, want one", i+1, set)
 		}
-		if s.Truth != "" && s.Truth != alive && s.Truth != dead {
-			return fmt.Errorf("step %d: the truth is %s or %s, not %q", i+1, alive, dead, s.Truth)
+		if s.Truth != "" && !slices.Contains([]string{alive, dead, contradicted}, s.Truth) {
+			return fmt.Errorf("step %d: the truth is %s, %s or %s, not %q", i+1, alive, dead, contradicted, s.Truth)
 		}
 		truth = truth || s.Truth != ""
 		if s.Request != nil && !truth {
@@ -200,4 +200,7 @@ func (h *History) check() error {
 const (
 	alive = "alive"
 	dead  = "dead"
+	// contradicted: alive, but the upstream contradicts itself for so long that one
+	// alarm is no mistake, and none is none either.
+	contradicted = "contradicted"
 )

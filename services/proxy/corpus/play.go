@@ -91,7 +91,7 @@ func (p *Player) Play(ctx context.Context, g Gateway) (problems []string, err er
 		case s.Server != nil:
 			p.up.behave(*s.Server)
 		case s.Truth != "":
-			p.spans = append(p.spans, span{from: time.Now(), dead: s.Truth == dead})
+			p.spans = append(p.spans, span{from: time.Now(), truth: s.Truth})
 		case s.Token != "":
 			g.Use(TokenValue(s.Token))
 		case s.Restart:

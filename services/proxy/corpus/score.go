@@ -69,9 +69,9 @@ func share(part, all int) float64 {
 
 // span is a stretch in which the truth did not change.
 type span struct {
-	from time.Time
-	dead bool
-	seen bool // the client made requests in it
+	from  time.Time
+	truth string
+	seen  bool // the client made requests in it
 }
 
 // add scores what a detector said over one history: an alarm is a change to
@@ -84,9 +84,10 @@ func (t *Tally) add(h *History, spans []span, said []Said) {
 	for _, s := range said {
 		now := s.Verdict == SaidRejected
 		if now && !bad {
-			if i := current(spans, s.At); spans[i].dead {
+			switch spans[current(spans, s.At)].truth {
+			case dead:
 				t.TrueAlarms++
-			} else {
+			case alive:
 				t.FalseAlarms++
 			}
 		}
@@ -103,7 +104,7 @@ func (t *Tally) add(h *History, spans []span, said []Said) {
 		t.Blamed = append(t.Blamed, h.Name)
 	}
 	for i, s := range spans {
-		if !s.dead || !s.seen || h.Unseen {
+		if s.truth != dead || !s.seen || h.Unseen {
 			continue
 		}
 		t.Deaths++

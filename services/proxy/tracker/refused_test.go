@@ -163,3 +163,14 @@ func TestWeakEvidenceAgainstAFreshAcceptanceTakesTwoQuestionsInARow(t *testing.T
 	c.pass(time.Minute)
 	require.Empty(t, c.out)
 }
+
+func TestWeakEvidenceAgainstAYoungValueIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	c := begin(t, tracker.Options{After: 1, Settle: 3 * time.Second})
+	c.pass(10 * time.Second)
+	c.says = verdict.Accepted
+	c.refuse(tracker.Answer{})
+	c.pass(time.Second)
+	require.Len(t, c.asked, 1)
+	require.Zero(t, c.deaths())
+}

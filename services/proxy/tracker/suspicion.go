@@ -5,6 +5,9 @@ import "time"
 const (
 	// weakAfterAccepted is how long an acceptance makes weak evidence doubtful.
 	weakAfterAccepted = time.Minute
+	// weakAfterLoaded is how long weak evidence against a new value is doubtful:
+	// not every replica of the upstream may know it yet.
+	weakAfterLoaded = time.Minute
 	// doubtRevived is how long a value is doubted less easily that was told dead
 	// and then accepted again.
 	doubtRevived = 10 * time.Minute
@@ -29,7 +32,7 @@ const (
 	certain   suspicion = iota
 	refused             // certain, and it says nothing about other classes
 	inSession           // it may be the session that the upstream does not know
-	contrary            // weak, and the value was accepted a moment ago
+	contrary            // weak, and the value was accepted or loaded a moment ago
 	settling            // the value is new; the upstream may not know it yet
 	later               // the upstream says when to come again
 	fromBody            // a rule found it in a body
@@ -56,6 +59,8 @@ func (t *Tracker) suspect(c *class, a Answer) suspicion {
 		return contrary
 	case t.settles(a.At):
 		return settling
+	case !a.Strong && !a.FromBody && a.At.Before(t.loadedAt.Add(weakAfterLoaded)):
+		return contrary
 	case a.Later:
 		return later
 	case a.FromBody && c.hits > 0 && !a.Sent.Before(c.last):
