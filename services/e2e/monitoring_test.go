@@ -101,6 +101,7 @@ func TestEveryAlertSaysWhatToDoAndIsDescribed(t *testing.T) {
 	for _, m := range alertHeading.FindAllStringSubmatch(string(doc), -1) {
 		described = append(described, m[1])
 	}
+	const docs = "{{ with $externalLabels.authwatch_docs }}{{ . }}{{ else }}https://github.com/authwatch/authwatch/blob/main/docs{{ end }}"
 	logged := sources(t)
 	var names, notLogged []string
 	for _, a := range alerts(t) {
@@ -108,7 +109,7 @@ func TestEveryAlertSaysWhatToDoAndIsDescribed(t *testing.T) {
 		require.Contains(t, []string{"critical", "warning"}, a.Labels["severity"], a.Alert)
 		require.NotEmpty(t, a.Annotations["summary"], a.Alert)
 		require.NotEmpty(t, a.Annotations["description"], a.Alert)
-		require.Equal(t, "docs/monitoring.md#"+strings.ToLower(a.Alert), a.Annotations["runbook_url"])
+		require.Equal(t, docs+"/monitoring.md#"+strings.ToLower(a.Alert), a.Annotations["runbook_url"])
 		for _, m := range quotedLog.FindAllStringSubmatch(a.Annotations["description"], -1) {
 			if !strings.Contains(logged, `"`+m[1]) {
 				notLogged = append(notLogged, m[1])
