@@ -109,10 +109,23 @@ const (
 type Credential struct {
 	// Fingerprint is a truncated keyed hash: the same token has the same
 	// fingerprint on every replica and workload. Absent when there is no token.
-	Fingerprint string     `json:"fingerprint,omitempty"`
-	Source      string     `json:"source,omitempty"`     // "file /run/secrets/github"
-	LoadedAt    *time.Time `json:"loaded_at,omitempty"`  // when this value was first read
-	ExpiresAt   *time.Time `json:"expires_at,omitempty"` // where the source or the token says so
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Source      string `json:"source,omitempty"` // "file /run/secrets/github"
+	// Scheme is what it is sent with in Authorization: "Basic". Absent: Bearer.
+	// [SchemeNone]: it is sent in other headers.
+	Scheme    string     `json:"scheme,omitempty"`
+	LoadedAt  *time.Time `json:"loaded_at,omitempty"`  // when this value was first read
+	ExpiresAt *time.Time `json:"expires_at,omitempty"` // where the source or the token says so
+}
+
+// SchemeNone is the scheme of a credential that is not sent in Authorization.
+const SchemeNone = "none"
+
+func (c *Credential) scheme() string {
+	if c == nil {
+		return ""
+	}
+	return c.Scheme
 }
 
 // Request is the request that was answered: enough to recognise it, no more.

@@ -9,7 +9,7 @@ const (
 	ReasonInvalidToken      = "invalid_token"      // RFC 6750: expired, revoked, malformed
 	ReasonInsufficientScope = "insufficient_scope" // RFC 6750: the token works, but not for this
 	ReasonBare401           = "bare_401"           // no challenge, or one that does not say why
-	ReasonOtherScheme       = "other_scheme"       // the challenge is not for bearer tokens
+	ReasonOtherScheme       = "other_scheme"       // the challenge is not for what was sent
 	ReasonRefusedClass      = "refused_class"      // one kind of request is refused, another accepted
 	ReasonMissing           = "missing"            // no credential, and the event names no problem
 	ReasonExpiresSoon       = "expires_soon"
@@ -22,7 +22,7 @@ func (o Observation) Reason(typ string) string {
 		if o.refusedClass() {
 			return ReasonRefusedClass
 		}
-		reason := o.Response.Reason()
+		reason := o.Response.Reason(o.Credential.scheme())
 		if reason == ReasonOtherScheme && o.AcceptedAt != nil {
 			return ReasonBare401 // the scheme cannot be the reason
 		}
@@ -44,30 +44,42 @@ func (o Observation) refusedClass() bool {
 	return o.AcceptedElsewhere != nil && o.FirstSeen != nil && !o.AcceptedElsewhere.At.Before(*o.FirstSeen)
 }
 
-// Reason is why the upstream rejected the credential, as far as r says. r may be nil.
-func (r *Response) Reason() string {
+// Reason is why the upstream rejected the credential, as far as r says. scheme is
+// that of the credential. r may be nil.
+func (r *Response) Reason(scheme string) string {
 	if r == nil {
 		return ReasonBare401
 	}
 	if rule := Code(r.Rule); rule != "" {
 		return rule
 	}
-	return r.Challenge.Reason()
+	return r.Challenge.Reason(scheme)
 }
 
 // Reason is why the upstream rejected the credential, as far as c says. c is nil
-// where the answer had no challenge.
-func (c *Challenge) Reason() string {
+// where the answer had no challenge, and scheme as in [Credential].
+func (c *Challenge) Reason(scheme string) string {
 	switch {
 	case c == nil:
 		return ReasonBare401
-	case c.Scheme != "" && !strings.EqualFold(c.Scheme, "Bearer") && !strings.EqualFold(c.Scheme, "OAuth"):
+	case c.Scheme != "" && !c.isFor(scheme):
 		return ReasonOtherScheme
 	}
 	if code := Code(c.Error); code != "" {
 		return code
 	}
 	return ReasonBare401
+}
+
+// isFor reports whether a credential of the scheme may be what c asks for.
+func (c *Challenge) isFor(scheme string) bool {
+	switch {
+	case scheme == SchemeNone, strings.EqualFold(c.Scheme, scheme):
+		return true
+	case scheme == "", strings.EqualFold(scheme, "Bearer"):
+		return strings.EqualFold(c.Scheme, "Bearer") || strings.EqualFold(c.Scheme, "OAuth")
+	}
+	return c.Error != "" // an error is about what was sent, whatever is asked for
 }
 
 // Code returns s in lower case if it is a machine-readable code of [a-z0-9_]{1,40},

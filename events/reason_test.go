@@ -33,7 +33,7 @@ func TestTheReasonOfARejectionIsACodeOrSaysThatThereIsNone(t *testing.T) {
 		{&events.Challenge{Scheme: "Basic", Realm: "corporate"}, "other_scheme"},
 		{&events.Challenge{Scheme: "DPoP", Error: "invalid_token"}, "other_scheme"},
 	} {
-		require.Equal(t, c.want, c.challenge.Reason(), "%+v", c.challenge)
+		require.Equal(t, c.want, c.challenge.Reason(""), "%+v", c.challenge)
 		o := events.Observation{Response: &events.Response{Status: 401, Challenge: c.challenge}}
 		require.Equal(t, c.want, o.Reason(events.TypeUnauthorized), "%+v", c.challenge)
 	}
@@ -48,5 +48,26 @@ func TestAnObservationHasAReasonOnlyIfItIsBadNews(t *testing.T) {
 	require.Equal(t, "expires_soon", events.Observation{}.Reason(events.TypeExpiring))
 	for _, typ := range []string{events.TypeLoaded, events.TypeAuthorized, "auth.other"} {
 		require.Empty(t, events.Observation{Problem: "empty"}.Reason(typ), typ)
+	}
+}
+
+func TestAChallengeIsOfAnotherSchemeThanTheOneThatWasSent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ scheme, asked, code, want string }{
+		{"", "Basic", "", events.ReasonOtherScheme},
+		{"Bearer", "Basic", "", events.ReasonOtherScheme},
+		{"Basic", "basic", "", events.ReasonBare401},
+		{"Basic", "Bearer", "", events.ReasonOtherScheme},
+		{"Basic", "Bearer", "invalid_token", "invalid_token"},
+		{"Token", "Token", "", events.ReasonBare401},
+		{"Token", "Basic", "", events.ReasonOtherScheme},
+		{events.SchemeNone, "Basic", "", events.ReasonBare401}, // an API key has no scheme
+		{events.SchemeNone, "Bearer", "expired", "expired"},
+	} {
+		o := events.Observation{
+			Credential: &events.Credential{Scheme: c.scheme},
+			Response:   &events.Response{Status: 401, Challenge: &events.Challenge{Scheme: c.asked, Error: c.code}},
+		}
+		require.Equal(t, c.want, o.Reason(events.TypeUnauthorized), "%+v", c)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/proxy"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 )
 
 func service(w *world) { w.cfg.Workloads[0].Kind = proxy.KindHTTP }
@@ -152,11 +153,11 @@ func TestTheProxysOwnQuestionCarriesTheConfiguredHeaders(t *testing.T) {
 		}
 	})
 	work := proxy.Workload{Name: "x", Upstream: up.URL, Probe: &proxy.Probe{Headers: map[string]string{"X-Tenant": "one"}}}
-	got, err := proxy.Try(t.Context(), work, goodToken)
+	got, err := proxy.Try(t.Context(), work, &credential.Snapshot{Token: goodToken})
 	require.NoError(t, err)
 	require.Equal(t, "accepted", got.Result())
 	work.Probe = nil
-	got, err = proxy.Try(t.Context(), work, goodToken)
+	got, err = proxy.Try(t.Context(), work, &credential.Snapshot{Token: goodToken})
 	require.NoError(t, err)
 	require.Equal(t, "rejected", got.Result())
 }

@@ -295,7 +295,7 @@ func (o *observer) confirm(ctx context.Context, generation uint64) {
 func tracked(s *credential.Snapshot) tracker.Credential {
 	c := tracker.Credential{
 		Generation: s.Generation, Usable: s.Usable(), Problem: s.Problem, Detail: s.Detail,
-		Info: events.Credential{Fingerprint: s.Fingerprint, Source: s.Source},
+		Info: events.Credential{Fingerprint: s.Fingerprint, Source: s.Source, Scheme: s.Scheme},
 	}
 	if !s.LoadedAt.IsZero() {
 		at := s.LoadedAt

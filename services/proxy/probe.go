@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/clock"
-	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/forward"
@@ -81,7 +80,7 @@ func (w *workload) question(ctx context.Context, s *credential.Snapshot) tracker
 // put asks the upstream about s. With an error there was no answer.
 func (w *workload) put(ctx context.Context, s *credential.Snapshot) (tracker.Answer, error) {
 	sent := time.Now()
-	a := askUpstream(ctx, w.upstream, &w.cfg, s.Token)
+	a := askUpstream(ctx, w.upstream, &w.cfg, s)
 	w.metrics.verdicts[a.Verdict.Kind].Inc()
 	return tracker.Answer{
 		Generation: s.Generation, Sent: sent, At: time.Now(), Verdict: a.Verdict.Kind, Scopes: a.Verdict.Scopes,
@@ -92,8 +91,8 @@ func (w *workload) put(ctx context.Context, s *credential.Snapshot) (tracker.Ans
 	}, a.Err
 }
 
-// askUpstream finds out what the upstream thinks of a token.
-func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, token config.Secret) probe.Result {
+// askUpstream finds out what the upstream thinks of a credential.
+func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, s *credential.Snapshot) probe.Result {
 	base, err := w.base()
 	if err != nil {
 		return probe.Result{Err: err}
@@ -105,8 +104,9 @@ func askUpstream(ctx context.Context, up *forward.Upstream, w *Workload, token c
 	path, query, has := strings.Cut(p.Path, "?")
 	target := forward.NewTarget(base, "")
 	q := probe.Question{
-		Upstream: up, URL: target.URL(path, query, has), Token: token, Header: http.Header{},
-		MCP: w.kind() == KindMCP, Method: cmp.Or(p.Method, http.MethodGet),
+		Upstream: up, URL: target.URL(path, query, has), Header: http.Header{},
+		Credential: s,
+		MCP:        w.kind() == KindMCP, Method: cmp.Or(p.Method, http.MethodGet),
 		Expect: probe.Expect{Status: p.Expect.Status, JSON: p.Expect.JSON},
 		Rules:  rule.New(w.Rules, w.Provider),
 	}

@@ -214,7 +214,7 @@ func TestAnOwnQuestionIsJudgedByTheRules(t *testing.T) {
 	t.Parallel()
 	up := newRemote(t, goodToken)
 	ask := func(provider string) string {
-		trial, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: proxy.KindHTTP, Upstream: up.URL, Provider: provider}, goodToken)
+		trial, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: proxy.KindHTTP, Upstream: up.URL, Provider: provider}, &credential.Snapshot{Token: goodToken})
 		require.NoError(t, err)
 		return trial.Result() + " " + trial.Reason
 	}

@@ -110,7 +110,7 @@ func (x *exchange) attach() (out outcome, refused bool) {
 		x.noCredential()
 		return outNoCredential, true
 	}
-	x.Authorization = x.snapshot.Authorization()
+	x.Credential = x.snapshot.Header()
 	if w.rules.ReadsBodies() {
 		readable(x.Request.Header)
 	}
@@ -171,7 +171,7 @@ func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 	}
 	a := verdict.Response{
 		Method: x.Request.Method, Accept: x.Request.Header.Get("Accept"), Discovery: x.discovery,
-		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"),
+		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Scheme: x.snapshot.Scheme,
 	}
 	if resp.StatusCode >= 300 {
 		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/outbound"
 	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/probe"
@@ -38,19 +37,19 @@ func (t Trial) Result() string {
 	return t.Verdict.String()
 }
 
-// Try asks a workload's upstream what it thinks of token, without a running
-// proxy and without an event. The error says that the workload or the token
+// Try asks a workload's upstream what it thinks of a credential, without a running
+// proxy and without an event. The error says that the workload or the credential
 // cannot be tried at all.
-func Try(ctx context.Context, w Workload, token config.Secret) (Trial, error) {
-	if problem, detail := credential.Check(token.Reveal()); problem != "" {
-		return Trial{}, fmt.Errorf("the token is %s: %s", problem, detail)
+func Try(ctx context.Context, w Workload, s *credential.Snapshot) (Trial, error) {
+	if !s.Usable() {
+		return Trial{}, fmt.Errorf("the token is %s: %s", s.Problem, s.Detail)
 	}
 	up, err := w.connect(0)
 	if err != nil {
 		return Trial{}, err
 	}
 	defer up.CloseIdle()
-	return trialOf(askUpstream(ctx, up, &w, token)), nil
+	return trialOf(askUpstream(ctx, up, &w, s)), nil
 }
 
 func trialOf(a probe.Result) Trial {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/proxy"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 )
 
 func TestATrialSaysWhatTheUpstreamThinksOfTheToken(t *testing.T) {
@@ -44,7 +46,7 @@ func TestATrialSaysWhatTheUpstreamThinksOfTheToken(t *testing.T) {
 			if c.kind == proxy.KindHTTP {
 				w.Probe = &proxy.Probe{Path: "/me"}
 			}
-			got, err := proxy.Try(t.Context(), w, token)
+			got, err := proxy.Try(t.Context(), w, &credential.Snapshot{Token: token})
 			require.NoError(t, err)
 			require.Equal(t, c.want, got.Result(), got.Detail)
 			require.Equal(t, c.reason, got.Reason)
@@ -62,7 +64,7 @@ func TestATrialOfAnUpstreamThatIsAwaySaysSo(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.NotFoundHandler())
 	s.Close()
-	got, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: proxy.KindMCP, Upstream: s.URL + "/?secret=canary"}, "the-token")
+	got, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: proxy.KindMCP, Upstream: s.URL + "/?secret=canary"}, &credential.Snapshot{Token: "the-token"})
 	require.NoError(t, err)
 	require.Equal(t, "unreachable", got.Result())
 	require.Zero(t, got.Status)
@@ -71,6 +73,6 @@ func TestATrialOfAnUpstreamThatIsAwaySaysSo(t *testing.T) {
 
 func TestATokenThatCannotBeSentIsNotTried(t *testing.T) {
 	t.Parallel()
-	_, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Upstream: "http://127.0.0.1:1"}, "${TOKEN}")
+	_, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Upstream: "http://127.0.0.1:1"}, &credential.Snapshot{Problem: events.ProblemMalformed})
 	require.ErrorContains(t, err, "malformed")
 }

@@ -197,7 +197,7 @@ func (g *gateway) Restart() {
 }
 
 func (g *gateway) Try(ctx context.Context) string {
-	return trialOf(askUpstream(ctx, g.w.upstream, &g.cfg, g.w.source.Current().Token)).Result()
+	return trialOf(askUpstream(ctx, g.w.upstream, &g.cfg, g.w.source.Current())).Result()
 }
 
 // pipe is a listener whose connections are in memory.

@@ -13,7 +13,6 @@ import (
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/outbound"
-	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/probe"
 	"github.com/authwatch/authwatch/services/proxy/rule"
 )
@@ -101,7 +100,7 @@ func (w *Workload) check(p *problems, at string, c *Config) {
 	if w.Timeouts.Connect < 0 || w.Timeouts.Answer < 0 {
 		p.add(at+".timeouts", "must not be negative")
 	}
-	switch hasCredential := w.Credential != (credential.Config{}); {
+	switch hasCredential := !w.Credential.IsZero(); {
 	case !w.passthrough():
 		for _, cp := range w.Credential.Validate() {
 			p.add(joinPath(at+".credential", cp.Path), "%s", cp.Text)
@@ -175,7 +174,12 @@ func (w *Workload) checkProbe(p *problems, at string) {
 			p.add(at+key, "%s is too often for somebody else's server; the minimum is 10m", d)
 		}
 	}
+	carried := w.Credential.HeaderNames()
 	for name := range w.Probe.Headers {
+		if slices.Contains(carried, http.CanonicalHeaderKey(name)) {
+			p.add(at+".headers", "%q carries the credential; leave it out", name)
+			continue
+		}
 		if name == "" || strings.ContainsFunc(name, notInHeaderName) || slices.Contains(ownHeaders, http.CanonicalHeaderKey(name)) {
 			p.add(at+".headers", "%q cannot be set; the proxy sets Authorization, Host and User-Agent itself", name)
 		}

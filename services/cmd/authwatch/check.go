@@ -77,7 +77,7 @@ func checkWorkload(ctx context.Context, w *proxy.Workload, online bool) (string,
 	case !online:
 		return describeToken(s), nil
 	}
-	trial, err := proxy.Try(ctx, *w, s.Token)
+	trial, err := proxy.Try(ctx, *w, s)
 	if err != nil {
 		return "cannot be tried", err
 	}

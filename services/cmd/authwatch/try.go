@@ -45,7 +45,7 @@ service gets the request of the workload's probe, or a GET of its upstream.`,
 		source, say := w.Credential, advice.Case.Text
 		if tokenFile != "" {
 			// What the proxy does on its own it does not do for this file.
-			source, say = credential.Config{BearerTokenFile: tokenFile}, advice.Case.What
+			source, say = w.Credential.FromFile(tokenFile), advice.Case.What
 		}
 		s, err := readToken(c.Context(), source)
 		if err != nil {
@@ -54,7 +54,7 @@ service gets the request of the workload's probe, or a GET of its upstream.`,
 		if !s.Usable() {
 			return fmt.Errorf("%s: %s", w.Name, say(missing(s)))
 		}
-		trial, err := proxy.Try(c.Context(), *w, s.Token)
+		trial, err := proxy.Try(c.Context(), *w, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}

@@ -118,7 +118,7 @@ func (c Case) rejected() string {
 	case events.ReasonBare401:
 		return fmt.Sprintf("the upstream answered %d to %s and did not say why. Most often it has expired or was revoked.", status, token(c.Source))
 	case events.ReasonOtherScheme:
-		return fmt.Sprintf("the upstream answered %d to %s and asks for %s authentication, which a bearer token does not satisfy.",
+		return fmt.Sprintf("the upstream answered %d to %s and asks for %s authentication, which this is not.",
 			status, token(c.Source), cmp.Or(plain(challenge.Scheme), "another kind of"))
 	}
 	return fmt.Sprintf("the upstream rejected %s (%s%s).", token(c.Source), c.Reason, quoted(challenge.ErrorDescription))

@@ -3,24 +3,105 @@ package credential
 import (
 	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
 )
 
-// Config says where a token comes from: exactly one of the first four.
+// Config says where a credential comes from, and in which headers it is sent.
+// Exactly one of the first five is set, or none where each of Headers has a value
+// of its own.
 type Config struct {
 	BearerTokenFile string  `yaml:"bearer_token_file"`
 	BearerTokenEnv  string  `yaml:"bearer_token_env"`
 	Exec            *Exec   `yaml:"exec"`
 	OAuth2          *OAuth2 `yaml:"oauth2"`
+	Basic           *Basic  `yaml:"basic"`
+
+	// Header is what the token is sent in; default Authorization. Prefix is written
+	// in front of it; default "Bearer" in Authorization, else nothing.
+	Header string  `yaml:"header"`
+	Prefix *string `yaml:"prefix"`
+	// Headers are sent besides.
+	Headers []Header `yaml:"headers"`
+
 	// Expires is when an opaque token ends, where neither it nor its source says so.
 	Expires Date `yaml:"expires"`
 }
 
-// Name is where the token comes from, for people: "file /run/secrets/github".
+// Basic is a user name and a password (RFC 7617).
+type Basic struct {
+	Username     string        `yaml:"username"`
+	Password     config.Secret `yaml:"password"`
+	PasswordFile string        `yaml:"password_file"`
+}
+
+// Header is one more header, with a value of its own or, without one, the token.
+type Header struct {
+	Name      string        `yaml:"name"`
+	Prefix    *string       `yaml:"prefix"` // as in [Config]
+	Value     config.Secret `yaml:"value"`
+	ValueFile string        `yaml:"value_file"`
+}
+
+func (h *Header) own() bool { return h.Value != "" || h.ValueFile != "" }
+
+// IsZero reports whether nothing is set.
+func (c *Config) IsZero() bool { return reflect.ValueOf(*c).IsZero() }
+
+// FromFile returns c with its token, password or first value from the file
+// instead.
+func (c Config) FromFile(path string) Config {
+	c.Expires = Date{}
+	switch {
+	case c.Basic != nil:
+		c.Basic = &Basic{Username: c.Basic.Username, PasswordFile: path}
+	case c.source() == "" && len(c.Headers) > 0:
+		c.Headers = slices.Clone(c.Headers)
+		c.Headers[0].Value, c.Headers[0].ValueFile = "", path
+	default:
+		c.BearerTokenFile, c.BearerTokenEnv, c.Exec, c.OAuth2 = path, "", nil, nil
+	}
+	return c
+}
+
+// source is the key of the token's source, "" where every header has a value of
+// its own.
+func (c *Config) source() string {
+	if all := c.sources(); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+func (c *Config) sources() []string {
+	var set []string
+	for _, s := range []struct {
+		name string
+		set  bool
+	}{
+		{"bearer_token_file", c.BearerTokenFile != ""},
+		{"bearer_token_env", c.BearerTokenEnv != ""},
+		{"exec", c.Exec != nil},
+		{"oauth2", c.OAuth2 != nil},
+		{"basic", c.Basic != nil},
+	} {
+		if s.set {
+			set = append(set, s.name)
+		}
+	}
+	return set
+}
+
+// Name is where the credential comes from, for people: "file /run/secrets/github".
 func (c *Config) Name() string {
 	switch {
+	case c.Basic != nil:
+		return fileOrValue(c.Basic.PasswordFile)
+	case c.source() == "" && len(c.Headers) > 0:
+		return fileOrValue(c.Headers[0].ValueFile)
 	case c.BearerTokenFile != "":
 		return "file " + c.BearerTokenFile
 	case c.BearerTokenEnv != "":
@@ -29,6 +110,13 @@ func (c *Config) Name() string {
 		return "exec " + c.Exec.Command[0]
 	}
 	return "oauth2 " + shownURL(c.OAuth2.TokenURL)
+}
+
+func fileOrValue(file string) string {
+	if file == "" {
+		return "the configuration"
+	}
+	return "file " + file
 }
 
 // Exec is a helper that prints a token: bare, or as JSON with a "token" and

@@ -51,7 +51,7 @@ func TestAHelperGivesATokenBareOrAsJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, _ := fromHelper(t, shell(c.script))
-			require.Equal(t, "Bearer the-token", got.Authorization(), got.Detail)
+			require.Equal(t, "Bearer the-token", got.Header().Get("Authorization"), got.Detail)
 			require.True(t, c.expires.Equal(got.ExpiresAt))
 			require.Equal(t, "exec /bin/sh", got.Source, "arguments may be secret")
 		})

@@ -18,6 +18,8 @@ type fetcher interface {
 type reading struct {
 	token   string
 	expires time.Time // as the source says; zero: it does not
+
+	attached attached
 }
 
 // failure is why there is no token.
@@ -56,6 +58,15 @@ func newFetcher(c *Config, log *slog.Logger) (fetcher, kind, error) {
 		return file(c.BearerTokenFile), k, nil
 	case c.BearerTokenEnv != "":
 		return env(c.BearerTokenEnv), k, nil
+	case c.Basic != nil:
+		if c.Basic.PasswordFile != "" {
+			k.files = []string{c.Basic.PasswordFile}
+		}
+		k.settle = settle
+		return value{&secretFile{plain: c.Basic.Password, path: c.Basic.PasswordFile}}, k, nil
+	case c.source() == "":
+		k.settle = settle
+		return nothing{}, k, nil
 	case c.Exec != nil:
 		k.renews, k.every = true, c.Exec.refresh()
 		return &helper{command: c.Exec.Command, timeout: c.Exec.timeout()}, k, nil

@@ -152,7 +152,7 @@ func TestAFileThatGoesAwayKeepsItsValueAndSaysSoOnce(t *testing.T) {
 		}
 		now := s.Current()
 		require.True(t, now.Usable(), name)
-		require.Equal(t, before.Authorization(), now.Authorization())
+		require.Equal(t, before.Header().Get("Authorization"), now.Header().Get("Authorization"))
 		require.Equal(t, before.Generation, now.Generation)
 		require.Contains(t, w.failed(), name)
 
@@ -273,7 +273,7 @@ func TestAVariableIsReadAndItsAbsenceSaid(t *testing.T) {
 	s, err := New(Config{BearerTokenEnv: "AUTHWATCH_TEST_TOKEN"}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	got := s.Reread(t.Context())
-	require.Equal(t, "Bearer env-value", got.Authorization())
+	require.Equal(t, "Bearer env-value", got.Header().Get("Authorization"))
 	require.Equal(t, "env AUTHWATCH_TEST_TOKEN", got.Source)
 
 	s, err = New(Config{BearerTokenEnv: "AUTHWATCH_TEST_NONE"}, slog.New(slog.DiscardHandler))

@@ -97,7 +97,7 @@ func TestClientCredentialsAreExchangedForAToken(t *testing.T) {
 		o.Scopes, o.Audience, o.Resource = []string{"a", "b"}, "https://api.example", "https://api.example/mcp"
 	})
 	got := s.Reread(t.Context())
-	require.Equal(t, "Bearer canary-access", got.Authorization(), got.Detail)
+	require.Equal(t, "Bearer canary-access", got.Header().Get("Authorization"), got.Detail)
 	require.Equal(t, "oauth2 "+l.URL+"/token", got.Source)
 	require.WithinDuration(t, time.Now().Add(time.Hour), got.ExpiresAt, time.Minute)
 	require.Len(t, l.requests(), 1)
@@ -239,7 +239,7 @@ func TestARotatedRefreshTokenIsSavedBeforeItIsNeeded(t *testing.T) {
 	var log string
 	for i := range 3 { // each a start of the process
 		s, w := fromLogin(t, l, func(o *OAuth2) { o.RefreshTokenFile = link })
-		require.Equal(t, fmt.Sprintf("Bearer canary-access-%d", i+1), s.Reread(t.Context()).Authorization())
+		require.Equal(t, fmt.Sprintf("Bearer canary-access-%d", i+1), s.Reread(t.Context()).Header().Get("Authorization"))
 		log += w.log()
 	}
 	saved, err := os.ReadFile(path)

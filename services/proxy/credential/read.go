@@ -46,10 +46,10 @@ func (s *Source) ask(ctx context.Context) (reading, *failure) {
 	if bad != nil {
 		return r, bad
 	}
-	r.token = cleanToken(r.token)
-	if problem, detail := Check(r.token); problem != "" {
-		return r, &failure{problem: problem, detail: detail}
+	if r.attached, bad = attach(s.fields, r.token); bad != nil {
+		return r, bad
 	}
+	r.token = r.attached.parts[0]
 	if !r.expires.IsZero() && !r.expires.After(time.Now()) {
 		return r, &failure{problem: events.ProblemFailed, detail: "it gave a token that has expired already"}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -13,6 +14,8 @@ import (
 // Snapshot is the credential at one moment. It is never changed after it was
 // published; compare Generation to see whether two are of the same value.
 type Snapshot struct {
+	// Token is the secret itself: a token, a password, or the first of several
+	// values. Send [Snapshot.Header], not this.
 	Token config.Secret
 	// Generation counts the values: 1 is the first. A snapshot without a usable
 	// token has generation 0, so an answer that comes late, to a token that is
@@ -20,6 +23,7 @@ type Snapshot struct {
 	Generation  uint64
 	Fingerprint string    // see [Fingerprint]; empty without a token
 	Source      string    // "file /run/secrets/github"
+	Scheme      string    // that it is sent with, see [events.Credential]
 	LoadedAt    time.Time // when this value was first read
 	ExpiresAt   time.Time // zero: unknown
 
@@ -29,9 +33,9 @@ type Snapshot struct {
 	// Stale says what is wrong with the source while an earlier value stays in use.
 	Stale string
 
-	learned       bool // ExpiresAt, from the upstream
-	authorization string
-	secrets       *redact.Filter
+	learned bool // ExpiresAt, from the upstream
+	header  http.Header
+	secrets *redact.Filter
 }
 
 // Secrets are what has to be taken out of text that the other side wrote: the
@@ -51,13 +55,13 @@ func (s *Snapshot) learns(generation uint64, expires time.Time) bool {
 // Usable reports whether there is a token to attach.
 func (s *Snapshot) Usable() bool { return s.Problem == "" && s.Token != "" }
 
-// Authorization is the value of the Authorization header, empty without a
-// usable token.
-func (s *Snapshot) Authorization() string {
-	if s.authorization == "" && s.Usable() {
-		return scheme + s.Token.Reveal() // a literal, not from a Source
+// Header is what is sent, nil without a usable token. It is shared: do not
+// change it.
+func (s *Snapshot) Header() http.Header {
+	if s.header == nil && s.Usable() {
+		return http.Header{authorization: {bearer + " " + s.Token.Reveal()}} // a literal, not from a Source
 	}
-	return s.authorization
+	return s.header
 }
 
 // String names the snapshot without its token.

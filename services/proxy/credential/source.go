@@ -33,6 +33,8 @@ type Source struct {
 	config  Config
 	fetcher fetcher
 	kind    kind
+	fields  []field
+	scheme  string
 	log     *slog.Logger
 	manual  time.Time // when it expires, from the configuration
 	random  func() float64
@@ -59,13 +61,16 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		return nil, err
 	}
 	s := newSource(from, k, c.Expires.Time, log)
-	s.config = c
+	s.config, s.fields, s.scheme = c, c.fields(), schemeOf(c.fields())
+	s.kind.files = append(s.kind.files, ownFiles(s.fields)...)
 	return s, nil
 }
 
 func newSource(from fetcher, k kind, manual time.Time, log *slog.Logger) *Source {
 	s := &Source{
-		fetcher: from, kind: k, log: log, manual: manual, random: rand.Float64,
+		fetcher: from, kind: k, log: log,
+		fields: []field{{name: authorization, prefix: bearer + " "}},
+		manual: manual, random: rand.Float64,
 		loaded: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
 	s.reader.read = s.read
@@ -165,7 +170,7 @@ func (s *Source) Run(ctx context.Context) {
 		case <-timer.C:
 		case <-s.changed:
 		case <-files.Changed:
-			if s.fetcher.changed() {
+			if s.fetcher.changed() || ownChanged(s.fields) {
 				s.reader.wait(ctx, true)
 			}
 		}

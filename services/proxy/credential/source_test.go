@@ -147,7 +147,7 @@ func TestWhileTheSourceFailsTheTokenIsKeptUntilItIsOver(t *testing.T) {
 		clock.Sleep(t.Context(), time.Minute+time.Second)
 		require.False(t, s.Current().Usable())
 		require.Zero(t, s.Current().Generation)
-		require.Empty(t, s.Current().Authorization())
+		require.Empty(t, s.Current().Header().Get("Authorization"))
 		require.Equal(t, []string{"first-token", "-failed"}, w.values())
 		require.Equal(t, "it answered 503", s.Current().Detail)
 
@@ -361,11 +361,13 @@ func TestAValueWhoseLifeIsProlongedIsAnnouncedAnew(t *testing.T) {
 	t.Parallel()
 	var w witness
 	s, _ := scripted(&w, fetched, answer{bad: transient})
-	s.adopt(reading{token: "the-token", expires: noon.Add(4 * time.Minute)}, noon)
+	sent, bad := attach(s.fields, "the-token")
+	require.Nil(t, bad)
+	s.adopt(reading{token: "the-token", expires: noon.Add(4 * time.Minute), attached: sent}, noon)
 	s.state.alarm.told = 5 * time.Minute
-	s.adopt(reading{token: "the-token", expires: noon.Add(4 * time.Minute)}, noon)
+	s.adopt(reading{token: "the-token", expires: noon.Add(4 * time.Minute), attached: sent}, noon)
 	require.Equal(t, 5*time.Minute, s.state.alarm.told)
-	s.adopt(reading{token: "the-token", expires: noon.Add(time.Hour)}, noon)
+	s.adopt(reading{token: "the-token", expires: noon.Add(time.Hour), attached: sent}, noon)
 	require.Zero(t, s.state.alarm.told)
 }
 

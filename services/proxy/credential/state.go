@@ -16,8 +16,9 @@ const remembered = 4
 type state struct {
 	last       *Snapshot // the latest with a token; nil: there was none
 	generation uint64
-	seen       []config.Secret // newest last
-	secrets    *redact.Filter  // for what was seen
+	parts      []string          // of last
+	seen       [][]config.Secret // newest last
+	secrets    *redact.Filter    // for what was seen
 
 	asked    time.Time // when the last read ended
 	doubted  time.Time // when a rejection led to the last read
@@ -44,8 +45,9 @@ func (s *Source) adopt(r reading, now time.Time) (next *Snapshot, news bool) {
 		expires = s.manual
 	}
 	st.until = r.expires
-	next = &Snapshot{Token: config.Secret(r.token), Source: s.kind.name, ExpiresAt: expires, authorization: scheme + r.token}
-	if st.last != nil && st.last.Token == next.Token {
+	a := &r.attached
+	next = &Snapshot{Token: config.Secret(a.parts[0]), Source: s.kind.name, Scheme: s.scheme, ExpiresAt: expires, header: a.header}
+	if st.last != nil && slices.Equal(st.parts, a.parts) {
 		next.Generation, next.Fingerprint, next.LoadedAt = st.last.Generation, st.last.Fingerprint, st.last.LoadedAt
 		if expires.IsZero() && st.last.learned {
 			expires = st.last.ExpiresAt
@@ -53,11 +55,12 @@ func (s *Source) adopt(r reading, now time.Time) (next *Snapshot, news bool) {
 		}
 	} else {
 		st.generation++
-		next.Generation, next.Fingerprint, next.LoadedAt = st.generation, Fingerprint(r.token), now
+		next.Generation, next.Fingerprint, next.LoadedAt = st.generation, a.fingerprint(), now
 		news = true
-		st.seen = append(slices.Clone(st.seen), next.Token)
+		st.parts = a.parts
+		st.seen = append(slices.Clone(st.seen), a.secrets())
 		st.seen = st.seen[max(len(st.seen)-remembered, 0):]
-		st.secrets = redact.New(st.seen...)
+		st.secrets = redact.New(slices.Concat(st.seen...)...)
 	}
 	next.secrets = st.secrets
 	if news || !st.alarm.expires.Equal(expires) {

@@ -1,36 +1,47 @@
 package credential
 
 import (
+	"cmp"
 	"crypto/hmac"
+	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/authwatch/authwatch/events"
 )
 
-const (
-	scheme   = "Bearer "
-	maxToken = 16 << 10 // more than servers take in one header field
-)
+const maxToken = 16 << 10 // more than servers take in one header field
 
-// Check says what is wrong with a token, as one of the Problem constants of
-// package events and in words that do not repeat it. Both are empty for a token
-// that can be sent.
-func Check(token string) (problem, detail string) {
-	wrong := func(detail string) (string, string) { return events.ProblemMalformed, detail }
+// checkAny says what is wrong with a token or a password, as one of the Problem
+// constants of package events and in words that do not repeat it. Both are empty
+// for one that can be sent.
+func checkAny(secret string) (problem, detail string) {
 	switch {
-	case token == "":
+	case secret == "":
 		return events.ProblemEmpty, "it is empty"
-	case len(token) > maxToken:
+	case len(secret) > maxToken:
 		return wrong(fmt.Sprintf("it is longer than %d bytes", maxToken))
-	case strings.Contains(token, "${") && strings.Contains(token, "}"):
+	case strings.Contains(secret, "${") && strings.Contains(secret, "}"):
 		return wrong("it contains a literal ${…}; the variable was never filled in")
-	case hasFold(token, "authorization:"):
+	case hasFold(secret, authorization+":"):
 		return wrong("it is a whole header line; the bare token is enough")
-	case hasFold(token, scheme):
-		return wrong(`it starts with "Bearer " twice`)
+	}
+	return "", ""
+}
+
+func wrong(detail string) (problem, text string) { return events.ProblemMalformed, detail }
+
+// checkToken is checkAny for what is sent as it is, after prefix.
+func checkToken(token, prefix string) (problem, detail string) {
+	if problem, detail = checkAny(token); problem != "" {
+		return problem, detail
+	}
+	switch twice := cmp.Or(prefix, bearer+" "); {
+	case strings.HasSuffix(twice, " ") && hasFold(token, twice):
+		return wrong(fmt.Sprintf("it starts with %q twice", twice))
 	case strings.ContainsAny(token, "\r\n"):
 		return wrong("it has more than one line")
 	case strings.ContainsAny(token, " \t"):
@@ -49,13 +60,33 @@ func Check(token string) (problem, detail string) {
 	return "", ""
 }
 
+// checkPassword is checkAny for a password, in which almost everything may stand
+// (RFC 7617 section 2).
+func checkPassword(password string) (problem, detail string) {
+	if problem, detail = checkAny(password); problem != "" {
+		return problem, detail
+	}
+	switch {
+	case hasFold(password, basic+" "), hasFold(password, bearer+" "):
+		return wrong("it is the value of a header; the bare password is enough")
+	case strings.ContainsAny(password, "\r\n"):
+		return wrong("it has more than one line")
+	case strings.ContainsFunc(password, isControl):
+		return wrong("it contains a control character")
+	case !utf8.ValidString(password):
+		return wrong("it is not UTF-8")
+	}
+	return "", ""
+}
+
 // cleanToken takes from raw what is not part of the token: a byte order mark, the
-// final line break, and one "Bearer " in front, which people copy along.
-func cleanToken(raw string) string {
+// final line break, and once what is sent in front of it, "Bearer " where that is
+// nothing: people copy it along.
+func cleanToken(raw, prefix string) string {
 	token := strings.TrimPrefix(raw, "\uFEFF")
 	token = strings.TrimRight(token, "\r\n")
-	if hasFold(token, scheme) {
-		token = strings.TrimLeft(token[len(scheme):], " ")
+	if once := cmp.Or(prefix, bearer+" "); hasFold(token, once) {
+		token = strings.TrimLeft(token[len(once):], " ")
 	}
 	return token
 }
@@ -67,6 +98,23 @@ func Fingerprint(token string) string {
 	mac := hmac.New(sha256.New, []byte("authwatch credential fingerprint v1"))
 	mac.Write([]byte(token))
 	return hex.EncodeToString(mac.Sum(nil)[:6])
+}
+
+// fingerprintSteps make each guess at a password cost some hundredths of a second:
+// unlike a token it may be a word.
+const fingerprintSteps = 100_000
+
+// fingerprint stands for all that is attached.
+func (a *attached) fingerprint() string {
+	all := strings.Join(a.parts, "\x00")
+	if a.hidden == nil {
+		return Fingerprint(all)
+	}
+	key, err := pbkdf2.Key(sha256.New, all, []byte("authwatch credential fingerprint v1 "+a.user), fingerprintSteps, sha256.Size)
+	if err != nil {
+		return "" // only for a salt or a size that FIPS 140 does not allow
+	}
+	return Fingerprint(string(key))
 }
 
 func hasFold(s, prefix string) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -48,8 +49,8 @@ func TestATokenThatCannotWorkIsToldFromOneThatCan(t *testing.T) {
 		"'abc'":                    {problem: events.ProblemMalformed, detail: "quotation"},
 		strings.Repeat("x", 16385): {problem: events.ProblemMalformed, detail: "longer"},
 	} {
-		got := cleanToken(raw)
-		problem, detail := Check(got)
+		got := cleanToken(raw, "Bearer ")
+		problem, detail := checkToken(got, "Bearer ")
 		require.Equal(t, want.problem, problem, "%q", raw)
 		require.Contains(t, detail, want.detail, "%q", raw)
 		if problem == "" {
@@ -74,8 +75,8 @@ func TestAFingerprintIsTheSameEverywhereAndForEver(t *testing.T) {
 func TestASnapshotPrintsWithoutItsToken(t *testing.T) {
 	t.Parallel()
 	const secret = "canary-7c1f3e"
-	s := &Snapshot{Token: secret, Generation: 1, Fingerprint: Fingerprint(secret), Source: "file /x", LoadedAt: time.Now(), authorization: scheme + secret}
-	require.Equal(t, "Bearer "+secret, s.Authorization())
+	s := &Snapshot{Token: secret, Generation: 1, Fingerprint: Fingerprint(secret), Source: "file /x", LoadedAt: time.Now(), header: http.Header{"Authorization": {"Bearer " + secret}}}
+	require.Equal(t, "Bearer "+secret, s.Header().Get("Authorization"))
 	var out bytes.Buffer
 	holder := struct{ S *Snapshot }{s}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -97,7 +98,7 @@ func TestASnapshotPrintsWithoutItsToken(t *testing.T) {
 func TestASnapshotWithoutAUsableTokenAuthorizesNothing(t *testing.T) {
 	t.Parallel()
 	require.False(t, (&Snapshot{}).Usable())
-	require.Empty(t, (&Snapshot{}).Authorization())
-	require.Empty(t, (&Snapshot{Token: "x", Problem: events.ProblemRefused}).Authorization())
-	require.Equal(t, "Bearer x", (&Snapshot{Token: "x"}).Authorization())
+	require.Empty(t, (&Snapshot{}).Header().Get("Authorization"))
+	require.Empty(t, (&Snapshot{Token: "x", Problem: events.ProblemRefused}).Header().Get("Authorization"))
+	require.Equal(t, "Bearer x", (&Snapshot{Token: "x"}).Header().Get("Authorization"))
 }

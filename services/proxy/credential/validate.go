@@ -11,24 +11,10 @@ import (
 // Validate returns what is wrong, with paths relative to the credential section.
 // It reads no credential: a bad one stops nothing.
 func (c *Config) Validate() []config.Problem {
-	var set []string
-	for _, s := range []struct {
-		name string
-		set  bool
-	}{
-		{"bearer_token_file", c.BearerTokenFile != ""},
-		{"bearer_token_env", c.BearerTokenEnv != ""},
-		{"exec", c.Exec != nil},
-		{"oauth2", c.OAuth2 != nil},
-	} {
-		if s.set {
-			set = append(set, s.name)
-		}
-	}
 	var p []config.Problem
-	switch {
-	case len(set) == 0:
-		p = append(p, problem("", "does not say where the token is: give bearer_token_file, bearer_token_env, exec or oauth2"))
+	switch set := c.sources(); {
+	case len(set) == 0 && len(c.Headers) == 0:
+		p = append(p, problem("", "does not say where the token is: give bearer_token_file, bearer_token_env, exec, oauth2, basic or headers with values"))
 	case len(set) > 1:
 		p = append(p, problem(set[1], "a token has one source, and %s is already set", set[0]))
 	}
@@ -41,7 +27,7 @@ func (c *Config) Validate() []config.Problem {
 	if c.OAuth2 != nil {
 		p = append(p, c.OAuth2.validate()...)
 	}
-	return p
+	return append(p, c.validateHeaders()...)
 }
 
 func (e *Exec) validate() []config.Problem {

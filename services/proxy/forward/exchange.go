@@ -17,9 +17,9 @@ type Exchange struct {
 	Request *http.Request // the server's; forwarding takes its headers over
 	Target  *Target
 	Rest    string // what follows the mount point on the wire: empty or "/..."
-	// Authorization replaces what the client sent, and the client's cookies go.
-	// Empty: both are passed on.
-	Authorization string
+	// Credential is sent instead of what the client sent in these headers, in
+	// Authorization and as cookies. Nil: all of that is passed on.
+	Credential http.Header
 	// MCP says that a JSON body of unknown length is most likely a message to be
 	// read whole, and that the endpoint event of the HTTP+SSE transport is rewritten.
 	MCP bool
@@ -111,9 +111,8 @@ func (u *Upstream) Send(x *Exchange) (*http.Response, error) {
 
 func (x *Exchange) setHeaders(upgrade string) {
 	h := x.Request.Header
-	if x.Authorization != "" {
-		delete(h, "Cookie")
-		h["Authorization"] = []string{x.Authorization}
+	if x.Credential != nil {
+		attach(h, x.Credential)
 	}
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // else the transport names itself

@@ -28,15 +28,15 @@ type setup struct {
 	mount   string
 	options forward.Options
 	// between is what the caller does between Send and Pass: true to pass.
-	between func(x *forward.Exchange, resp *http.Response) bool
-	token   string
+	between    func(x *forward.Exchange, resp *http.Response) bool
+	credential http.Header
 }
 
 func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 	t.Helper()
 	base, err := url.Parse(upstream)
 	require.NoError(t, err)
-	s := setup{token: "Bearer ours", options: forward.Options{
+	s := setup{credential: http.Header{"Authorization": {"Bearer ours"}}, options: forward.Options{
 		URL: base, ConnectTimeout: 5 * time.Second, HeaderTimeout: 20 * time.Second,
 	}}
 	for _, c := range change {
@@ -52,7 +52,7 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 		if s.mount == "" && rest == "/" {
 			rest = ""
 		}
-		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Authorization: s.token, MCP: true}
+		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Credential: s.credential, MCP: true}
 		err := s.exchange(up, &x)
 		f.ends <- err
 		x.Finish()

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"maps"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -35,6 +36,19 @@ func stripRequest(h http.Header) (upgrade string) {
 		}
 	}
 	return upgrade
+}
+
+// attach puts the credential into h in place of what the client sent.
+func attach(h, credential http.Header) {
+	delete(h, "Authorization")
+	delete(h, "Cookie")
+	for k := range h {
+		// Many servers read X_API_Key and X-API-Key as one (RFC 3875 section 4.1.18).
+		if strings.IndexByte(k, '_') >= 0 && credential[http.CanonicalHeaderKey(strings.ReplaceAll(k, "_", "-"))] != nil {
+			delete(h, k)
+		}
+	}
+	maps.Copy(h, credential)
 }
 
 var (

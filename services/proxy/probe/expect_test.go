@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -60,7 +61,7 @@ func TestAnAnswerInPlaceOfTheUpstreamsIsNoAcceptance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := Question{Upstream: http.DefaultTransport, URL: says(t, c.status, c.kind, c.body), Token: "canary-good", MCP: c.mcp, Method: "GET"}
+			q := Question{Upstream: http.DefaultTransport, URL: says(t, c.status, c.kind, c.body), Credential: &credential.Snapshot{Token: "canary-good"}, MCP: c.mcp, Method: "GET"}
 			a := q.Ask(t.Context())
 			require.NoError(t, a.Err)
 			require.Equal(t, c.want, a.Verdict.Kind)
@@ -103,7 +104,7 @@ func TestWhatAGoodTokenIsAnsweredCanBeSaid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := Question{Upstream: http.DefaultTransport, URL: says(t, c.status, "application/json", c.body), Token: "canary-good", Method: "GET", Expect: c.expect}
+			q := Question{Upstream: http.DefaultTransport, URL: says(t, c.status, "application/json", c.body), Credential: &credential.Snapshot{Token: "canary-good"}, Method: "GET", Expect: c.expect}
 			a := q.Ask(t.Context())
 			require.NoError(t, a.Err)
 			require.Equal(t, c.want, a.Verdict.Kind, a.Instead)
@@ -135,7 +136,7 @@ func TestARefusalOfDiscoveryIsNotBelievedBeforeInitializeWasAsked(t *testing.T) 
 			t.Cleanup(s.Close)
 			u, err := url.Parse(s.URL)
 			require.NoError(t, err)
-			a := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", MCP: true}.Ask(t.Context())
+			a := Question{Upstream: http.DefaultTransport, URL: u, Credential: &credential.Snapshot{Token: "canary-good"}, MCP: true}.Ask(t.Context())
 			require.Equal(t, c.want, a.Verdict.Kind)
 			require.Equal(t, c.request, a.Request())
 		})
@@ -157,7 +158,7 @@ func TestHeadersThatRealClientsSendGoWithEveryRequest(t *testing.T) {
 	u, err := url.Parse(s.URL)
 	require.NoError(t, err)
 	for _, mcp := range []bool{true, false} {
-		q := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", MCP: mcp, Method: "GET", Header: http.Header{"X-Tenant": {"one"}}}
+		q := Question{Upstream: http.DefaultTransport, URL: u, Credential: &credential.Snapshot{Token: "canary-good"}, MCP: mcp, Method: "GET", Header: http.Header{"X-Tenant": {"one"}}}
 		require.Equal(t, verdict.Accepted, q.Ask(t.Context()).Verdict.Kind)
 		q.Header = nil
 		require.Equal(t, verdict.Rejected, q.Ask(t.Context()).Verdict.Kind)
@@ -177,6 +178,6 @@ func TestAnAnswerThatNeverComesToAnEndIsWaitedForNoLongerThanTheCallerWishes(t *
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	a := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", MCP: true}.Ask(ctx)
+	a := Question{Upstream: http.DefaultTransport, URL: u, Credential: &credential.Snapshot{Token: "canary-good"}, MCP: true}.Ask(ctx)
 	require.Equal(t, verdict.Accepted, a.Verdict.Kind, "its status has said so")
 }

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/authwatch/authwatch/services/internal/config"
-	"github.com/authwatch/authwatch/services/internal/redact"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
@@ -30,12 +29,13 @@ type Upstream interface {
 	RoundTrip(r *http.Request) (*http.Response, error)
 }
 
-// Question is how an upstream is asked about a token.
+// Question is how an upstream is asked about a credential.
 type Question struct {
 	Upstream Upstream
 	URL      *url.URL
-	Token    config.Secret
 	Header   http.Header // sent with each request
+	// Credential is what is asked about.
+	Credential *credential.Snapshot
 	// MCP asks in the ways of MCP; otherwise one request of Method is sent, without
 	// a body, whose answer has to be as Expect says.
 	MCP    bool
@@ -99,7 +99,7 @@ func (q Question) send(ctx context.Context, method, rpc, body string, header htt
 	maps.Copy(r.Header, q.Header)
 	maps.Copy(r.Header, header)
 	r.Header.Set("User-Agent", "authwatch")
-	r.Header.Set("Authorization", "Bearer "+q.Token.Reveal())
+	maps.Copy(r.Header, q.Credential.Header())
 	resp, err := q.Upstream.RoundTrip(r)
 	if err != nil {
 		a.Err = err
@@ -120,8 +120,8 @@ func (q Question) judge(a *Result, resp *http.Response) {
 		return
 	}
 	a.Verdict = verdict.Judge(verdict.Response{
-		Method: a.Method, Status: resp.StatusCode,
-		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), redact.New(q.Token)),
+		Method: a.Method, Status: resp.StatusCode, Scheme: q.Credential.Scheme,
+		Challenges: verdict.ParseChallenges(resp.Header.Values("WWW-Authenticate"), q.Credential.Secrets()),
 	})
 	body := q.Rules.Watch(about, resp.ContentLength)
 	if body == nil || a.Verdict.Kind == verdict.Rejected || a.Verdict.Kind == verdict.Forbidden {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/services/internal/config"
+	"github.com/authwatch/authwatch/services/proxy/credential"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
@@ -65,7 +66,7 @@ func (u *upstream) requests() []string {
 
 func (u *upstream) ask(t *testing.T, token config.Secret) Result {
 	t.Helper()
-	return Question{Upstream: u.pool, URL: u.url, Token: token, MCP: true}.Ask(t.Context())
+	return Question{Upstream: u.pool, URL: u.url, Credential: &credential.Snapshot{Token: token}, MCP: true}.Ask(t.Context())
 }
 
 func server() *mcp.Server { return mcp.NewServer(&mcp.Implementation{Name: "x", Version: "1"}, nil) }
@@ -167,7 +168,7 @@ func TestATokenThatTheUpstreamRepeatsIsNotInTheAnswer(t *testing.T) {
 	t.Cleanup(s.Close)
 	u, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	a := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", Method: "GET"}.Ask(t.Context())
+	a := Question{Upstream: http.DefaultTransport, URL: u, Credential: &credential.Snapshot{Token: "canary-good"}, Method: "GET"}.Ask(t.Context())
 	require.Equal(t, "Bearer <redacted>", a.Verdict.Challenge.Event().ErrorDescription)
 	require.NotContains(t, fmt.Sprintf("%+v %+v", a, *a.Verdict.Challenge), "canary")
 }
@@ -185,7 +186,7 @@ func TestAnHTTPServiceIsSentTheConfiguredRequest(t *testing.T) {
 	t.Cleanup(s.Close)
 	u, err := url.Parse(s.URL + "/a%2Fb//c?x=")
 	require.NoError(t, err)
-	a := Question{Upstream: http.DefaultTransport, URL: u, Token: "canary-good", Method: "POST"}.Ask(t.Context())
+	a := Question{Upstream: http.DefaultTransport, URL: u, Credential: &credential.Snapshot{Token: "canary-good"}, Method: "POST"}.Ask(t.Context())
 	require.Equal(t, verdict.Accepted, a.Verdict.Kind)
 	require.Equal(t, "/a%2Fb//c?x=", got.RequestURI)
 	require.Equal(t, "Bearer canary-good", got.Header.Get("Authorization"))
@@ -201,11 +202,11 @@ func TestAnUpstreamThatDoesNotAnswerIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	down := errors.New("connection refused")
 	u := &url.URL{Scheme: "https", Host: "x.example", Path: "/mcp"}
-	a := Question{Upstream: broken{down}, URL: u, Token: "canary-good", MCP: true}.Ask(t.Context())
+	a := Question{Upstream: broken{down}, URL: u, Credential: &credential.Snapshot{Token: "canary-good"}, MCP: true}.Ask(t.Context())
 	require.ErrorIs(t, a.Err, down)
 	require.Zero(t, a.Status)
 	require.Equal(t, "POST server/discover", a.Request())
 
-	bad := Question{Upstream: broken{down}, URL: &url.URL{Scheme: "http", Host: "bad host canary"}, Token: "canary-good", Method: "GET"}.Ask(t.Context())
+	bad := Question{Upstream: broken{down}, URL: &url.URL{Scheme: "http", Host: "bad host canary"}, Credential: &credential.Snapshot{Token: "canary-good"}, Method: "GET"}.Ask(t.Context())
 	require.Error(t, bad.Err)
 }

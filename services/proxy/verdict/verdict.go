@@ -29,6 +29,7 @@ type Response struct {
 	Status      int    // 0: none came
 	ContentType string
 	Challenges  []Challenge
+	Scheme      string // of the credential; see [events.Credential]
 }
 
 // Verdict is the judgement on one answer.
@@ -103,7 +104,7 @@ func judge(a *Response) (Verdict, *row) {
 		}
 		v := Verdict{Kind: r.kind}
 		if v.Kind == Rejected || v.Kind == Forbidden {
-			v.Challenge, v.Reason = c, c.Event().Reason()
+			v.Challenge, v.Reason = c, c.Event().Reason(a.Scheme)
 		}
 		v.Strong = v.Kind == Rejected && says == invalidToken && (a.Status != http.StatusForbidden || c.get("scope") == "")
 		if v.Kind == Forbidden {
