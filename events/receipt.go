@@ -21,5 +21,6 @@ type Receipt struct {
 	Attempts   int    `json:"attempts"`
 	DurationMS int64  `json:"duration_ms"` // of the last attempt
 	StatusCode int    `json:"status_code,omitempty"`
-	Error      string `json:"error,omitempty"` // without secrets
+	Error      string `json:"error,omitempty"`  // without secrets
+	Output     string `json:"output,omitempty"` // the beginning of what a command printed
 }

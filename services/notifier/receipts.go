@@ -61,7 +61,7 @@ func (rs *receipts) report(ctx context.Context, d *plan.Delivery, m receiver.Mes
 			rs.publish(ctx, typ, trace, events.Receipt{
 				Receiver: m.Receiver, DeliveryID: d.ID, Kind: d.Kind, Incident: member.Incident,
 				Workload: member.Workload, Attempts: d.Attempts, DurationMS: took.Milliseconds(),
-				StatusCode: r.Status, Error: r.Error,
+				StatusCode: r.Status, Error: r.Error, Output: r.Output,
 			})
 			return nil
 		})

@@ -57,7 +57,7 @@ func (s *sender) send(ctx context.Context, m receiver.Message) plan.Result {
 	if err := s.templates.Render(&m); err != nil {
 		s.log.Warn("template failed, the built-in text is sent", "receiver", s.config.Name, "err", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.config.Timeout.Std(), defaultTimeout))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.config.Patience(), defaultTimeout))
 	defer cancel()
 	return s.receiver.Send(ctx, m)
 }

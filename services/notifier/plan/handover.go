@@ -26,6 +26,7 @@ type Result struct {
 	Status     int
 	Ref        string // the receiver's name for the message
 	Error      string // without secrets
+	Output     string // of a command
 }
 
 // Write is a row to store. Rows of one call are independent, except that the

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,7 @@ type Config struct {
 	Rate         Rate            `yaml:"rate"`
 
 	Alertmanager *Alertmanager `yaml:"alertmanager"`
+	Command      *Command      `yaml:"command"`
 	Discord      *Discord      `yaml:"discord"`
 	Email        *Email        `yaml:"email"`
 	Log          *Log          `yaml:"log"`
@@ -64,6 +66,7 @@ type kind interface {
 // kinds holds the kinds of receivers, by their key in the configuration.
 var kinds = map[string]func(*Config) kind{
 	"alertmanager": func(c *Config) kind { return given(c.Alertmanager) },
+	"command":      func(c *Config) kind { return given(c.Command) },
 	"discord":      func(c *Config) kind { return given(c.Discord) },
 	"email":        func(c *Config) kind { return given(c.Email) },
 	"log":          func(c *Config) kind { return given(c.Log) },
@@ -142,6 +145,14 @@ func (c *Config) Limit() (Rate, bool) {
 		return k.rate(), true
 	}
 	return Rate{}, false
+}
+
+// Patience is how long one attempt may take; 0 where nothing says so.
+func (c *Config) Patience() time.Duration {
+	if c.Command != nil && c.Timeout == 0 {
+		return cmp.Or(c.Command.Timeout.Std(), commandTimeout)
+	}
+	return c.Timeout.Std()
 }
 
 // WantsResolved reports whether c gets the end of incidents.

@@ -25,6 +25,7 @@ type data struct {
 	Open      bool
 	Left      int
 	Note      string
+	Link      string
 	Workload  events.Record // the first
 	Workloads []events.Record
 	Title     string // the built-in ones
@@ -71,13 +72,7 @@ func (t Templates) Render(m *Message) error {
 	if m.Text == "" {
 		m.Text = m.Title
 	}
-	data := data{
-		Kind: m.Kind, Receiver: m.Receiver, Open: m.Open, Left: m.Left, Note: m.Note,
-		Workloads: m.Workloads, Title: m.Title, Text: m.Text,
-	}
-	if len(m.Workloads) > 0 {
-		data.Workload = m.Workloads[0]
-	}
+	data := templateData(*m)
 	newTitle, errTitle := execute(t.title, data, maxTitle)
 	newText, errText := execute(t.text, data, maxText)
 	if newTitle = oneLine(newTitle, maxTitle); newTitle != "" {
@@ -103,6 +98,17 @@ func (t Templates) words(m Message) []words {
 		all[i] = words{one.Title, one.Text}
 	}
 	return all
+}
+
+func templateData(m Message) data {
+	d := data{
+		Kind: m.Kind, Receiver: m.Receiver, Open: m.Open, Left: m.Left, Note: m.Note, Link: m.Link,
+		Workloads: m.Workloads, Title: m.Title, Text: m.Text,
+	}
+	if len(m.Workloads) > 0 {
+		d.Workload = m.Workloads[0]
+	}
+	return d
 }
 
 // errTooLong stops a template that would not end.

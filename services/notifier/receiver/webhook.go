@@ -86,7 +86,7 @@ func (w *webhook) request(m Message) (call, error) {
 	if err != nil {
 		return call{}, err
 	}
-	e, err := w.event(m)
+	e, err := alertEvent(w.source, m)
 	if err != nil {
 		return call{}, err
 	}
@@ -113,10 +113,10 @@ func (w *webhook) request(m Message) (call, error) {
 	return call{url: url, header: header, body: body, secrets: append(secrets, secret)}, nil
 }
 
-// event is m as a CloudEvent. Everything in it but the text is the same on every
-// attempt.
-func (w *webhook) event(m Message) (event.Event, error) {
-	e, err := events.New("alert."+m.Kind, w.source, m.Subject(), m.Time, events.Alert{
+// alertEvent is m as a CloudEvent. Everything in it but the text is the same on
+// every attempt.
+func alertEvent(source string, m Message) (event.Event, error) {
+	e, err := events.New("alert."+m.Kind, source, m.Subject(), m.Time, events.Alert{
 		Kind: m.Kind, Receiver: m.Receiver, Title: m.Title, Text: m.Text, Workloads: m.Workloads,
 	})
 	if err != nil {

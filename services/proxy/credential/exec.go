@@ -8,17 +8,15 @@ import (
 	"io/fs"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/child"
 )
 
 const (
 	maxOutput = 64 << 10 // of a helper
 	maxErrors = 2 << 10
-	// lastWords is how long a helper's pipes may stay open after its end.
-	lastWords = 2 * time.Second
 )
 
 // helper is a program that prints a token.
@@ -33,18 +31,16 @@ func (h *helper) read(ctx context.Context) (reading, *failure) {
 	// A helper may use up a refresh token: it is not ended before its time.
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.timeout)
 	defer cancel()
-	out, complaints := head{most: maxOutput}, head{most: maxErrors}
-	cmd := exec.CommandContext(own, h.command[0], h.command[1:]...)
+	out, complaints := child.Head{Most: maxOutput}, child.Head{Most: maxErrors}
+	cmd := child.Command(own, h.command)
 	cmd.Stdout, cmd.Stderr = &out, &complaints
-	cmd.WaitDelay = lastWords
-	killGroup(cmd)
 	if err := cmd.Run(); err != nil {
 		if own.Err() != nil {
 			return reading{}, &failure{problem: events.ProblemFailed, detail: fmt.Sprintf("it took longer than %s", h.timeout)}
 		}
 		return reading{}, h.failed(err, complaints.String())
 	}
-	if out.cut {
+	if out.Cut {
 		return reading{}, malformed("it printed more than %d bytes", maxOutput)
 	}
 	return parseOutput(out.String())
@@ -99,25 +95,4 @@ func parseOutput(out string) (reading, *failure) {
 
 func malformed(format string, args ...any) *failure {
 	return &failure{problem: events.ProblemMalformed, detail: fmt.Sprintf(format, args...)}
-}
-
-// head keeps the beginning of what is written to it.
-type head struct {
-	strings.Builder
-	most int
-	cut  bool
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	keep := min(len(p), h.most-h.Len())
-	h.Builder.Write(p[:keep])
-	h.cut = h.cut || keep < len(p)
-	return len(p), nil
-}
-
-// killGroup makes the end of its context end what cmd has started, too: a shell
-// script would leave its children behind.
-func killGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
