@@ -65,8 +65,8 @@ func (t *Tracker) believe(c *class) {
 	}
 	if c.last.After(t.lastBad.At) || t.lastBad.Generation != t.cred.Generation || c.said != nil {
 		t.lastBad, t.behind = c.answer, c.answer
-		if c.said != nil {
-			t.lastBad = *c.said
+		if c.said != nil && c.said.Strong && !c.answer.Strong {
+			t.lastBad = *c.said // it says more
 		}
 	}
 	c.resolve()

@@ -112,7 +112,7 @@ func TestATokenThatDiesInASessionIsToldAfterOneQuestion(t *testing.T) {
 	c.pass(0)
 	c.said("unauthorized")
 	f := c.last()
-	require.Equal(t, "initialize", f.Observation.Request.MCPMethod, "what the question said")
+	require.Equal(t, "tools/call", f.Observation.Request.MCPMethod, "what the client met")
 	require.Equal(t, "tools/call", f.Behind.Class.MCPMethod)
 	require.Equal(t, a.At, *f.Observation.FirstSeen)
 	require.Equal(t, tracker.Dead, c.Rule(a))
