@@ -3,6 +3,8 @@ package forward
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -28,7 +30,7 @@ type conn struct {
 	user   *Exchange // nil: the connection is idle
 	reader *Exchange // user, once it reads the body of its answer
 	uses   int
-	before int64 // reads when the user took it
+	before int64 // reads when the user took it, or left it
 	idle   idle
 }
 
@@ -59,7 +61,7 @@ func (c *conn) ended(err error) {
 	}
 	c.mu.Lock()
 	x, unused := c.user, c.reads.Load() == c.before
-	if c.uses > 0 && x == nil || c.uses > 1 && unused {
+	if !c.idle.expired && (c.uses > 0 && x == nil || c.uses > 1 && unused) {
 		c.upstream.closesIdle.Store(true)
 	}
 	c.mu.Unlock()
@@ -72,8 +74,8 @@ func (c *conn) ended(err error) {
 // it an answer that is about to arrive.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if err == nil {
-		return n, nil
+	if err == nil || errors.Is(err, net.ErrClosed) {
+		return n, err
 	}
 	for seen := int64(-1); seen != c.reads.Load(); {
 		seen = c.reads.Load()
@@ -86,9 +88,21 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements [net.Conn].
+// Close implements [net.Conn]. The end of a TLS connection is a message, after
+// which the transport closes without another read.
 func (c *conn) Close() error {
-	c.closing.Do(func() { close(c.closed) })
+	c.closing.Do(func() {
+		c.mu.Lock()
+		x := c.user
+		if x == nil && c.uses > 0 && c.reads.Load() > c.before {
+			c.upstream.closesIdle.Store(true)
+		}
+		c.mu.Unlock()
+		close(c.closed)
+		if x != nil {
+			x.connEnded(c, io.EOF)
+		}
+	})
 	return c.Conn.Close()
 }
 
@@ -142,7 +156,7 @@ func (c *conn) release(x *Exchange) {
 		c.reader = nil
 	}
 	if c.user == x {
-		c.user = nil
+		c.user, c.before = nil, c.reads.Load()
 		c.idle.start(c)
 	}
 }

@@ -151,7 +151,7 @@ func (x *Exchange) putIdleConn(error) {
 func (x *Exchange) connEnded(c *conn, err error) {
 	x.mu.Lock()
 	waiting := !x.returned && x.conn == c
-	if waiting {
+	if waiting && x.ended == nil {
 		x.ended = err
 	}
 	x.mu.Unlock()

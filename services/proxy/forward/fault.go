@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -89,8 +90,8 @@ func kindOf(err error, connected bool) error {
 	case strings.HasPrefix(text, "net/http: invalid "), strings.HasPrefix(text, "http2: invalid "),
 		strings.HasPrefix(text, "invalid "), strings.Contains(text, "invalid Trailer key"):
 		return ErrUnsendable
-	case strings.Contains(text, "malformed HTTP "), strings.Contains(text, "response headers exceeded"),
-		strings.Contains(text, "malformed MIME header"):
+	case strings.Contains(text, "response headers exceeded"),
+		strings.Contains(text, "transport connection broken") && !broke(err):
 		return ErrInvalid
 	case errors.As(err, new(streamReset)), errors.Is(err, errStopped), strings.Contains(text, "GOAWAY"), strings.Contains(text, "cannot retry err"):
 		return ErrRefused
@@ -98,6 +99,12 @@ func kindOf(err error, connected bool) error {
 		return ErrEnded
 	}
 	return ErrUnreachable
+}
+
+// broke tells the end of a connection from what was read on it.
+func broke(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // streamReset is what net/http's HTTP/2 stream error can be read into.

@@ -15,8 +15,8 @@ const (
 	lingerPause = 500 * time.Millisecond // nothing came for that long
 )
 
-// LeaveBody is for a caller that answers itself: the answer does not wait for
-// what is left of the request's body.
+// LeaveBody is for a caller that answers itself: the answer, which has a
+// Content-Length, does not wait for what is left of the request's body.
 func (x *Exchange) LeaveBody() {
 	if x.streamed != nil || x.Body != nil || x.Request.ContentLength == 0 {
 		return

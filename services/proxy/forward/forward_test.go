@@ -30,6 +30,9 @@ type setup struct {
 	// between is what the caller does between Send and Pass: true to pass.
 	between    func(x *forward.Exchange, resp *http.Response) bool
 	credential http.Header
+	upstream   *forward.Upstream               // instead of one with options
+	plain      bool                            // no MCP
+	listener   func(net.Listener) net.Listener // around the client's
 }
 
 func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
@@ -42,8 +45,11 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 	for _, c := range change {
 		c(&s)
 	}
-	up := forward.New(s.options)
-	t.Cleanup(up.CloseIdle)
+	up := s.upstream
+	if up == nil {
+		up = forward.New(s.options)
+		t.Cleanup(up.CloseIdle)
+	}
 	target := forward.NewTarget(base, s.mount)
 	f := &front{ends: make(chan error, 20000)}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,12 +58,15 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 		if s.mount == "" && rest == "/" {
 			rest = ""
 		}
-		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Credential: s.credential, MCP: true}
+		x := forward.Exchange{Writer: w, Request: r, Target: &target, Rest: rest, Credential: s.credential, MCP: !s.plain}
 		err := s.exchange(up, &x)
 		f.ends <- err
 		x.Finish()
 	}))
 	f.Server.Listener = forward.Listener{Listener: f.Server.Listener}
+	if s.listener != nil {
+		f.Server.Listener = s.listener(f.Server.Listener)
+	}
 	f.Server.Config.ConnContext = forward.ConnContext
 	f.Start()
 	t.Cleanup(f.Close)
@@ -82,11 +91,20 @@ func (s *setup) exchange(up *forward.Upstream, x *forward.Exchange) error {
 	} {
 		if errors.Is(err, cause) {
 			x.LeaveBody()
-			http.Error(x.Writer, err.Error(), status)
+			x.Writer.Header().Set("Content-Length", strconv.Itoa(len(err.Error())))
+			x.Writer.WriteHeader(status)
+			_, _ = io.WriteString(x.Writer, err.Error())
 			x.Whole = true
 		}
 	}
 	return err
+}
+
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	require.NoError(t, err)
+	return u
 }
 
 func mounted(at string) func(*setup) { return func(s *setup) { s.mount = at } }

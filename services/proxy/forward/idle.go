@@ -22,6 +22,8 @@ type idle struct {
 	timer *time.Timer
 	said  time.Duration // by the server's Keep-Alive field
 	known bool          // it said something
+
+	expired bool
 }
 
 func (i *idle) stop() {
@@ -49,11 +51,14 @@ func (i *idle) start(c *conn) {
 	i.timer.Reset(limit)
 }
 
+// expire closes under the lock: a request that takes the connection now writes
+// nothing, and is sent on another.
 func (c *conn) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.user == nil {
-		_ = c.Close()
+		c.idle.expired = true
+		_ = c.Conn.Close() // the transport notices, and closes c
 	}
 }
 

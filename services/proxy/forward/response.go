@@ -50,7 +50,7 @@ func (x *Exchange) begin(resp *http.Response) {
 	}
 	announceTrailers(h, resp)
 	modern, unknown := x.Request.ProtoAtLeast(1, 1), resp.ContentLength < 0
-	if len(resp.Trailer) > 0 && resp.Body != http.NoBody && modern {
+	if len(resp.Trailer) > 0 && resp.Request.Method != http.MethodHead && modern {
 		delete(h, "Content-Length") // HTTP/1.1 cannot carry both
 		unknown = true
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -85,11 +86,14 @@ func TestHeadersAndEveryEventArriveAtOnce(t *testing.T) {
 }
 
 func trusting(s *httptest.Server) func(*setup) {
-	return func(c *setup) {
-		if tr, ok := s.Client().Transport.(*http.Transport); ok && tr.TLSClientConfig != nil {
-			c.options.RootCAs = tr.TLSClientConfig.RootCAs
-		}
+	return func(c *setup) { c.options.RootCAs = roots(s) }
+}
+
+func roots(s *httptest.Server) *x509.CertPool {
+	if tr, ok := s.Client().Transport.(*http.Transport); ok && tr.TLSClientConfig != nil {
+		return tr.TLSClientConfig.RootCAs
 	}
+	return nil
 }
 
 func TestABodyOfKnownLengthThatIsLateDoesNotHoldTheHeadersBack(t *testing.T) {

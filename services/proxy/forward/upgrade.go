@@ -56,13 +56,18 @@ func (x *Exchange) tunnel(resp *http.Response) error {
 	return nil
 }
 
-// reset makes the close of c a reset, as its other side's was.
+// reset closes c with a reset, as its other side was, and without the end that
+// TLS would add.
 func reset(c net.Conn) {
-	if own, ok := c.(*conn); ok && own != nil {
+	if own, ok := c.(*conn); ok {
+		if own == nil {
+			return
+		}
 		c = own.Conn
 	}
 	if l, ok := c.(interface{ SetLinger(int) error }); ok {
 		_ = l.SetLinger(0)
+		_ = c.Close()
 	}
 }
 
