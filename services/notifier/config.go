@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/notifier/receiver"
 )
@@ -29,9 +30,9 @@ type Config struct {
 // Route says who is told about which workloads. The first one that matches
 // decides; with Continue the ones after it are asked too.
 type Route struct {
-	Match     Match    `yaml:"match"`
-	Receivers []string `yaml:"receivers"`
-	Continue  bool     `yaml:"continue"`
+	Match     events.Match `yaml:"match"`
+	Receivers []string     `yaml:"receivers"`
+	Continue  bool         `yaml:"continue"`
 	// GroupBy is empty, or "credential": workloads that died of one credential
 	// are told as one message.
 	GroupBy []string `yaml:"group_by"`
@@ -42,15 +43,6 @@ type Route struct {
 	GroupInterval *config.Duration `yaml:"group_interval"`
 	// RepeatInterval is the time between reminders; 4h, and 0s for none.
 	RepeatInterval *config.Duration `yaml:"repeat_interval"`
-}
-
-// Match selects workloads. A field that is not given matches all; one that lists
-// values matches any of them.
-type Match struct {
-	Workload string            `yaml:"workload" json:"workload,omitempty"` // a glob: prod-*
-	Status   []string          `yaml:"status" json:"status,omitempty"`
-	Reason   []string          `yaml:"reason" json:"reason,omitempty"`
-	Labels   map[string]string `yaml:"labels" json:"labels,omitempty"` // values are globs
 }
 
 // SelfTest sends a test message to receivers, so that the age of the last proof

@@ -14,6 +14,7 @@ import (
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/clock"
+	"github.com/authwatch/authwatch/services/internal/silence"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
@@ -29,7 +30,7 @@ type dispatcher struct {
 	log      *slog.Logger
 	store    *store
 	queues   map[string]*queue // by receiver
-	silences silences
+	silences silence.Book
 
 	mu      sync.Mutex
 	records map[string]observed // the newest of each workload
@@ -154,13 +155,13 @@ func (d *dispatcher) dispatch(o observed) {
 	for _, r := range d.config.recipients(o.Record) {
 		d.choose(r, o.Workload, policies, notes)
 	}
-	until := d.silences.until(o.Record, d.clock.Now())
+	silenced, _ := d.silences.For(o.Record, d.clock.Now())
 	for name, q := range d.queues {
 		if d.catchingUp && !slices.Contains(d.saved.Receivers, name) {
 			continue
 		}
 		p := policies[name]
-		p.SendResolved, p.SilencedUntil = q.config.WantsResolved(), until
+		p.SendResolved, p.SilencedUntil = q.config.WantsResolved(), silenced.Until
 		q.observe(o.Record, o.sequence, p, notes[name])
 	}
 }
@@ -188,7 +189,12 @@ func (d *dispatcher) watchSilences(ctx context.Context, g *errgroup.Group) error
 	once := sync.OnceFunc(func() { close(current) })
 	g.Go(func() error {
 		return d.bus.Bucket(bus.BucketSilences).Watch(ctx, ">", func(e bus.Entry) {
-			s, ok := d.silences.note(e)
+			s, ok := d.silences.Take(e)
+			if ok {
+				d.log.Info("alerts are silenced", "id", s.ID, "by", s.By, "from", s.From, "until", s.Until, "comment", s.Comment)
+			} else {
+				d.log.Info("a silence has ended", "id", e.Key)
+			}
 			d.reroute()
 			if wait := s.From.Sub(d.clock.Now()); ok && wait > 0 {
 				go d.rerouteAfter(ctx, wait)

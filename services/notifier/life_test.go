@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
+	"github.com/authwatch/authwatch/services/internal/bus"
 )
 
 // retire takes workloads out of service.
@@ -30,7 +31,7 @@ func TestTheEndOfAWorkloadIsToldOnceToWhoKnowsItAsOpen(t *testing.T) {
 	c := one(ops.config("ops"))
 	c.Receivers = append(c.Receivers, quiet.config("quiet"))
 	c.Routes = []Route{
-		{Match: Match{Workload: "other"}, Receivers: []string{"quiet"}},
+		{Match: events.Match{Workload: "other"}, Receivers: []string{"quiet"}},
 		{Receivers: []string{"ops"}},
 	}
 	stop := s.notify(c)
@@ -128,4 +129,57 @@ func TestWhatIsAcknowledgedIsSaidToBeWaitingForThePerson(t *testing.T) {
 		all, err := WaitingFor(t.Context(), s.bus, "github")
 		return err == nil && len(all) == 1 && all[0].For == "person"
 	}, 20*time.Second, 5*time.Millisecond)
+}
+
+func TestWhoSilencedWhatAndWhoEndedItIsKept(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	added, err := SilenceAdd(t.Context(), s.bus, events.Silence{
+		Match: events.Match{Workload: "git*"}, Until: time.Now().Add(time.Hour), By: "ada", Comment: "rotating",
+	})
+	require.NoError(t, err)
+	require.NoError(t, SilenceExpire(t.Context(), s.bus, added.ID, "grace"))
+	var kept []string
+	require.NoError(t, s.bus.Each(t.Context(), bus.StreamAlert, "alert.>", 1, false, func(m bus.Message) error {
+		one, err := events.ParseSilence(m.Event)
+		require.NoError(t, err)
+		require.Equal(t, added.ID, one.ID)
+		require.Equal(t, added.Match, one.Match)
+		kept = append(kept, m.Subject+" by "+one.By+": "+one.Comment)
+		return nil
+	}))
+	require.Equal(t, []string{"alert.silenced by ada: rotating", "alert.unsilenced by grace: rotating"}, kept)
+}
+
+func TestAnIDThatNoSilenceHasIsSaidToBeUnknown(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for _, id := range []string{"NOPE", "", "a b", "a.b", ">", "019ab63c-e641-70bf-aa76-38d070ceff9d"} {
+		err := SilenceExpire(t.Context(), s.bus, id, "ada")
+		require.ErrorIs(t, err, errNoSilence, id)
+	}
+}
+
+func TestWhatASilenceHoldsBackIsPendingAsSilenced(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	ops := s.sink()
+	s.notify(one(ops.config("ops")))
+	s.die("told")
+	ops.waitFor("opened told")
+	added, err := SilenceAdd(t.Context(), s.bus, events.Silence{
+		Match: events.Match{Workload: "git*"}, Until: time.Now().Add(time.Hour), By: "ada", Comment: "rotating",
+	})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, ok := s.service.session.Load().dispatcher.silences.For(events.Record{Workload: "github"}, s.now())
+		return ok
+	}, 20*time.Second, 5*time.Millisecond)
+	s.die("github")
+	require.Eventually(t, func() bool {
+		all, err := ListPending(t.Context(), s.bus)
+		return err == nil && len(all) == 1 && all[0].State == StateSilenced && all[0].Silenced.ID == added.ID
+	}, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, SilenceExpire(t.Context(), s.bus, added.ID, "ada"))
+	ops.waitFor("opened told", "opened github")
 }

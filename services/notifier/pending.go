@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
+	"github.com/authwatch/authwatch/services/internal/silence"
 	"github.com/authwatch/authwatch/services/notifier/plan"
 )
 
@@ -19,20 +22,23 @@ type Pending struct {
 	ID        string     `json:"id,omitempty"` // empty before the first attempt
 	Kind      string     `json:"kind"`
 	Workloads []string   `json:"workloads"`
-	State     string     `json:"state"` // waiting, failed, off
+	State     string     `json:"state"` // waiting, silenced, failed, off
 	Created   time.Time  `json:"created"`
 	Attempts  int        `json:"attempts"`
 	Next      *time.Time `json:"next,omitempty"` // the next attempt
 	Status    int        `json:"status,omitempty"`
 	Error     string     `json:"error,omitempty"`
+	// Silenced is what holds it back, where State is StateSilenced.
+	Silenced *events.Silence `json:"silenced,omitempty"`
 }
 
 // The states of a Pending. A failed one is attempted again every 15 minutes, or by
 // [Replay]. Off: its receiver answered that it is gone.
 const (
-	StateWaiting = "waiting"
-	StateFailed  = "failed"
-	StateOff     = "off"
+	StateWaiting  = "waiting"
+	StateSilenced = "silenced"
+	StateFailed   = "failed"
+	StateOff      = "off"
 )
 
 // ListPending returns what receivers have not accepted yet, the oldest first.
@@ -60,10 +66,41 @@ func ListPending(ctx context.Context, b *bus.Bus) ([]Pending, error) {
 			all = append(all, d)
 		}
 	}
+	if err := markSilenced(ctx, b, all); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(all, func(a, b Pending) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Receiver, b.Receiver), slices.Compare(a.Workloads, b.Workloads))
 	})
 	return all, nil
+}
+
+// markSilenced says of what was never attempted whether a silence is why.
+func markSilenced(ctx context.Context, b *bus.Bus, all []Pending) error {
+	var book silence.Book
+	entries, err := b.Bucket(bus.BucketSilences).Entries(ctx, ">")
+	if err != nil {
+		return fmt.Errorf("read silences: %w", err)
+	}
+	for _, e := range entries {
+		book.Take(e)
+	}
+	for i := range all {
+		if p := &all[i]; p.ID == "" && p.State == StateWaiting && len(entries) > 0 {
+			m, err := b.Last(ctx, bus.StreamStatus, "status.*."+p.Workloads[0])
+			if errors.Is(err, bus.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("read the record of %s: %w", p.Workloads[0], err)
+			}
+			rec, err := events.ParseStatus(m.Event)
+			if s, ok := book.For(rec, time.Now()); ok && err == nil {
+				p.State, p.Silenced = StateSilenced, &s
+			}
+		}
+	}
+	return nil
 }
 
 func describe(receiver, workload string, row plan.Row, h receiverHealth) (Pending, bool) {

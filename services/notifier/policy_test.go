@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/authwatch/authwatch/events"
-	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/notifier/receiver"
 )
@@ -171,8 +170,8 @@ func TestTheFirstRouteThatMatchesDecides(t *testing.T) {
 	s.notify(Config{
 		Receivers: []receiver.Config{rest.config("rest"), both.config("both"), prod.config("prod")},
 		Routes: []Route{
-			{Match: Match{Labels: map[string]string{"team": "plat*"}}, Receivers: []string{"both"}, Continue: true},
-			{Match: Match{Workload: "prod-*"}, Receivers: []string{"prod"}},
+			{Match: events.Match{Labels: map[string]string{"team": "plat*"}}, Receivers: []string{"both"}, Continue: true},
+			{Match: events.Match{Workload: "prod-*"}, Receivers: []string{"prod"}},
 			{Receivers: []string{"rest"}},
 		},
 	})
@@ -191,7 +190,7 @@ func TestANewTokenThatWaitsForItsVerdictStaysWithItsRoute(t *testing.T) {
 	s.notify(Config{
 		Receivers: []receiver.Config{ops.config("ops"), rest.config("rest")},
 		Routes: []Route{
-			{Match: Match{Status: []string{"unauthenticated"}, Reason: []string{"invalid_token"}}, Receivers: []string{"ops"}},
+			{Match: events.Match{Status: []string{"unauthenticated"}, Reason: []string{"invalid_token"}}, Receivers: []string{"ops"}},
 			{Receivers: []string{"rest"}},
 		},
 	})
@@ -265,8 +264,8 @@ func TestASilenceHoldsOpeningsBackUntilItEnds(t *testing.T) {
 	s.notify(one(ops.config("ops")))
 	s.die("told")
 	ops.waitFor("opened told")
-	silence, err := SilenceAdd(t.Context(), s.bus, Silence{
-		Match: Match{Workload: "*"}, Until: time.Now().Add(time.Hour), By: "me", Comment: "maintenance",
+	silence, err := SilenceAdd(t.Context(), s.bus, events.Silence{
+		Match: events.Match{Workload: "*"}, Until: time.Now().Add(time.Hour), By: "me", Comment: "maintenance",
 	})
 	require.NoError(t, err)
 	s.eventuallySilenced(ops, 1)
@@ -278,9 +277,9 @@ func TestASilenceHoldsOpeningsBackUntilItEnds(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 	require.Equal(t, "maintenance", all[0].Comment)
-	require.NoError(t, SilenceExpire(t.Context(), s.bus, silence.ID))
+	require.NoError(t, SilenceExpire(t.Context(), s.bus, silence.ID, "me"))
 	ops.waitFor("opened told", "resolved told", "opened silent")
-	require.ErrorIs(t, SilenceExpire(t.Context(), s.bus, silence.ID), bus.ErrNotFound)
+	require.ErrorIs(t, SilenceExpire(t.Context(), s.bus, silence.ID, "me"), errNoSilence)
 }
 
 // eventuallySilenced waits until the notifier knows a silence: the sink has
@@ -292,15 +291,16 @@ func (s *stage) eventuallySilenced(k *sink, n int) {
 		if session == nil || len(k.accepted()) < n {
 			return false
 		}
-		return !session.dispatcher.silences.until(events.Record{Workload: "x"}, s.now()).IsZero()
+		_, silenced := session.dispatcher.silences.For(events.Record{Workload: "x"}, s.now())
+		return silenced
 	}, 20*time.Second, 5*time.Millisecond)
 }
 
 func TestASilenceNeedsAnEndAndAValidPattern(t *testing.T) {
 	t.Parallel()
-	for text, silence := range map[string]Silence{
-		"end in the future": {Match: Match{Workload: "*"}},
-		"not a valid":       {Match: Match{Workload: "[a"}, Until: time.Now().Add(time.Hour)},
+	for text, silence := range map[string]events.Silence{
+		"end in the future": {Match: events.Match{Workload: "*"}},
+		"not a valid":       {Match: events.Match{Workload: "[a"}, Until: time.Now().Add(time.Hour)},
 	} {
 		_, err := SilenceAdd(t.Context(), nil, silence)
 		require.ErrorContains(t, err, text)

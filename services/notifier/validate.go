@@ -130,7 +130,7 @@ func (v *validation) route(at string, r Route) {
 	v.match(at+".match", r.Match)
 }
 
-func (v *validation) match(at string, m Match) {
+func (v *validation) match(at string, m events.Match) {
 	if _, err := path.Match(m.Workload, ""); err != nil {
 		v.add(at+".workload", "%q is not a valid pattern", m.Workload)
 	}
@@ -151,12 +151,12 @@ func (v *validation) match(at string, m Match) {
 // that does not match everything.
 func (v *validation) reachable(routes []Route) {
 	for i, r := range routes {
-		if i == len(routes)-1 && !r.Match.all() {
+		if i == len(routes)-1 && !all(r.Match) {
 			v.add(fmt.Sprintf("routes[%d].match", i),
 				"the last route must match everything, so that no workload is forgotten; add {receivers: [...]} after it")
 		}
 		for j, earlier := range routes[:i] {
-			if !earlier.Continue && earlier.Match.covers(r.Match) {
+			if !earlier.Continue && covers(earlier.Match, r.Match) {
 				v.add(fmt.Sprintf("routes[%d]", i), "is never reached: routes[%d] matches all that it does", j)
 				break
 			}

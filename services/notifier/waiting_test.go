@@ -60,8 +60,8 @@ func TestWhatAMessageWaitsForCanBeAsked(t *testing.T) {
 		},
 		plan.ForSilence: {
 			events: func(s *stage, ops *sink) {
-				_, err := SilenceAdd(s.t.Context(), s.bus, Silence{
-					Match: Match{Workload: "*"}, From: s.now(), Until: s.now().Add(100 * 24 * time.Hour),
+				_, err := SilenceAdd(s.t.Context(), s.bus, events.Silence{
+					Match: events.Match{Workload: "*"}, From: s.now(), Until: s.now().Add(100 * 24 * time.Hour),
 				})
 				require.NoError(s.t, err)
 				s.eventuallySilenced(ops, 0)

@@ -66,3 +66,28 @@ func TestAPersonAcknowledgesTheOpenIncident(t *testing.T) {
 	publish(t, b, events.TypeAuthorized, "github", "t1")
 	require.Nil(t, s.becomes(t, "github", events.StatusRunning).Acknowledged)
 }
+
+func TestASilenceIsShownWithTheWorkloadThatItHoldsBack(t *testing.T) {
+	t.Parallel()
+	b := natstest.Bus(t)
+	s := start(t, b)
+	publish(t, b, events.TypeUnauthorized, "github", "t1")
+	publish(t, b, events.TypeUnauthorized, "jira", "t1")
+	s.becomes(t, "github", events.StatusUnauthenticated)
+	s.becomes(t, "jira", events.StatusUnauthenticated)
+	until := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	silences := b.Bucket(bus.BucketSilences)
+	_, err := silences.Put(t.Context(), "one", []byte(`{"id":"one","match":{"workload":"git*"},"from":"2026-01-01T00:00:00Z","until":"`+until+`","by":"root","comment":"rotating"}`))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return s.workload(t, "github").Silenced != nil }, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, "root", s.workload(t, "github").Silenced.By)
+	require.Nil(t, s.workload(t, "jira").Silenced)
+	for _, path := range []string{"/", "/workloads/github"} {
+		_, _, page := s.get(t, path)
+		require.Regexp(t, `silenced until <time[^>]*>[^<]+</time> by <bdi>root</bdi>: <bdi>rotating</bdi>`, page, path)
+	}
+	_, _, page := s.get(t, "/workloads/jira")
+	require.NotContains(t, page, "silenced")
+	require.NoError(t, silences.Delete(t.Context(), "one"))
+	require.Eventually(t, func() bool { return s.workload(t, "github").Silenced == nil }, 10*time.Second, 5*time.Millisecond)
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/listen"
 	"github.com/authwatch/authwatch/services/internal/presence"
+	"github.com/authwatch/authwatch/services/internal/silence"
 	"github.com/authwatch/authwatch/services/internal/trace"
 	"github.com/authwatch/authwatch/services/status/api"
 	"github.com/authwatch/authwatch/services/status/page"
@@ -52,6 +53,7 @@ type Service struct {
 	metrics  *metrics
 	view     *view
 	proxies  *proxies
+	silences silence.Book
 	recorder *recorder
 	reader   *reader
 	retry    retrier
@@ -115,7 +117,7 @@ func (s *Service) Workloads() []api.Workload {
 		if r.Status == events.StatusRetired && s.proxies.now().Sub(r.Since) > retiredShown {
 			continue // its history stays
 		}
-		all = append(all, present(r, by[r.Workload]))
+		all = append(all, s.present(r, by[r.Workload]))
 		delete(by, r.Workload)
 	}
 	for name, leases := range by {
@@ -133,11 +135,19 @@ func (s *Service) Workload(name string) (api.Workload, bool) {
 	v, ok := s.view.get(name)
 	switch {
 	case ok:
-		return present(v.record, by), true
+		return s.present(v.record, by), true
 	case len(by) > 0:
 		return present(unobserved(name, by), by), true
 	}
 	return api.Workload{}, false
+}
+
+func (s *Service) present(r events.Record, by []presence.Served) api.Workload {
+	w := present(r, by)
+	if silence, ok := s.silences.For(r, time.Now()); ok {
+		w.Silenced = &silence
+	}
+	return w
 }
 
 // Run serves and records until ctx ends.
@@ -153,6 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.serve(ctx, listener) })
 	group.Go(func() error { return s.retry.again(ctx, "watch leases", s.watchLeases) })
+	group.Go(func() error { return s.retry.again(ctx, "watch silences", s.watchSilences) })
 	group.Go(func() error {
 		last, done := s.reader.hydrate(ctx)
 		if !done {
@@ -209,4 +220,8 @@ func (s *Service) consume(ctx context.Context) error {
 
 func (s *Service) watchLeases(ctx context.Context) error {
 	return s.bus.Bucket(bus.BucketLeases).Watch(ctx, presence.Keys, s.proxies.take, bus.OnCurrent(s.proxies.known))
+}
+
+func (s *Service) watchSilences(ctx context.Context) error {
+	return s.bus.Bucket(bus.BucketSilences).Watch(ctx, ">", func(e bus.Entry) { s.silences.Take(e) })
 }

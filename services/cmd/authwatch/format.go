@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/authwatch/authwatch/events"
@@ -40,7 +42,34 @@ func servedBy(w api.Workload) string {
 	return fmt.Sprintf("%d proxies", w.ServedBy)
 }
 
+// silencedText says until when, by whom and why alerts are held back, if they are.
+func silencedText(s *events.Silence) string {
+	if s == nil {
+		return ""
+	}
+	text := "silenced until " + localTime(s.Until)
+	if s.By != "" {
+		text += " by " + s.By
+	}
+	if s.Comment != "" {
+		text += ": " + s.Comment
+	}
+	return terminal.Clean(text)
+}
+
+// reason is why the status is as it is, and what is done about it.
 func reason(w api.Workload) string {
+	parts := []string{statusReason(w)}
+	if w.Incident != "" && w.Acknowledged.Holds(time.Now()) {
+		parts = append(parts, strings.TrimSuffix("acknowledged by "+terminal.Clean(w.Acknowledged.By), " by "))
+	}
+	if w.Status.Bad() {
+		parts = append(parts, silencedText(w.Silenced))
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+}
+
+func statusReason(w api.Workload) string {
 	if w.Reason == "" && w.Outage != nil {
 		return terminal.Clean(w.Outage.Error)
 	}

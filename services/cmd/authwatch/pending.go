@@ -54,8 +54,12 @@ func printPending(p *terminal.Printer, all []notifier.Pending, now time.Time) {
 	}}
 	for _, d := range all {
 		style := p.Yellow
-		if d.State != notifier.StateWaiting {
+		if d.State == notifier.StateFailed || d.State == notifier.StateOff {
 			style = p.Red
+		}
+		why := terminal.Clean(d.Error)
+		if d.Silenced != nil {
+			why = silencedText(d.Silenced)
 		}
 		rows = append(rows, []terminal.Cell{
 			{Text: d.Receiver, Style: p.Bold},
@@ -65,7 +69,7 @@ func printPending(p *terminal.Printer, all []notifier.Pending, now time.Time) {
 			{Text: fmt.Sprint(d.Attempts)},
 			{Text: shortList(d.Workloads)},
 			{Text: d.ID},
-			{Text: terminal.Clean(d.Error)},
+			{Text: why},
 		})
 	}
 	p.Table(rows)

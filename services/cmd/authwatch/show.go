@@ -68,6 +68,7 @@ func printWorkload(p *terminal.Printer, w api.Workload, now time.Time) {
 	}
 	add("served by", servedBy(w))
 	add("incident", w.Incident)
+	add("alerts", silencedText(w.Silenced))
 	add("acknowledged", acknowledgedText(w.Acknowledged))
 	if last := w.LastIncident; last != nil {
 		add("last incident", fmt.Sprintf("%s to %s, %s", localTime(last.Opened), localTime(last.Closed), last.Reason)+retiredText(*last))

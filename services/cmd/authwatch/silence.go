@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os/user"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/cmd/authwatch/terminal"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -30,7 +32,8 @@ func silenceCommand(o *options) *cobra.Command {
 }
 
 func silenceAdd(o *options) *cobra.Command {
-	var s notifier.Silence
+	var s events.Silence
+	var from string
 	length := config.Duration(2 * time.Hour)
 	c := &cobra.Command{
 		Use:   "add -c FILE [flags]",
@@ -45,21 +48,77 @@ func silenceAdd(o *options) *cobra.Command {
 	f.StringSliceVar(&s.Match.Reason, "reason", nil, "such as invalid_token")
 	f.StringToStringVar(&s.Match.Labels, "label", nil, "`NAME=GLOB`")
 	f.TextVar(&length, "for", length, "how long it lasts")
+	f.StringVar(&from, "from", "", "when it begins: `TIME` as 2006-01-02T15:04:05Z, 2006-01-02 15:04 or 15:04 (local); without it, now")
 	f.StringVar(&s.Comment, "comment", "", "why, for other people")
 	f.StringVar(&s.By, "by", currentUser(), "who adds it")
 	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, _ []string) error {
 		if s.Match.Workload == "" && len(s.Match.Status)+len(s.Match.Reason)+len(s.Match.Labels) == 0 {
 			return process.Usagef("silence add: no workloads given; write --workload NAME, or --workload '*' for all")
 		}
-		s.Until = time.Now().Add(length.Std())
+		now := time.Now()
+		var err error
+		if s.From, err = timeOf(from, now); err != nil {
+			return process.Usagef("silence add: --from %w", err)
+		}
+		s.Until = s.From.Add(length.Std())
 		stored, err := notifier.SilenceAdd(ctx, b, s)
 		if err != nil {
 			return err
 		}
-		printer(c).Line("silence %s lasts until %s", stored.ID, localTime(stored.Until))
-		return nil
+		p := printer(c)
+		if stored.From.After(now) {
+			p.Line("silence %s begins at %s and lasts until %s", stored.ID, localTime(stored.From), localTime(stored.Until))
+		} else {
+			p.Line("silence %s lasts until %s", stored.ID, localTime(stored.Until))
+		}
+		return warnOfNobody(ctx, b, p, stored.Match)
 	})
 	return c
+}
+
+// timeOf reads a time as people write it; a time of day that has passed is tomorrow's.
+func timeOf(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return now, nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	if at, err := time.ParseInLocation("2006-01-02 15:04", text, now.Location()); err == nil {
+		return at, nil
+	}
+	clock, err := time.ParseInLocation("15:04", text, now.Location())
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no time; write 2006-01-02T15:04:05Z, 2006-01-02 15:04 or 15:04", text)
+	}
+	year, month, day := now.Date()
+	at := time.Date(year, month, day, clock.Hour(), clock.Minute(), 0, 0, now.Location())
+	if at.Before(now) {
+		at = at.AddDate(0, 0, 1)
+	}
+	return at, nil
+}
+
+// warnOfNobody says so where a silence is about workloads that nobody has: the name may
+// be wrong.
+func warnOfNobody(ctx context.Context, b *bus.Bus, p *terminal.Printer, m events.Match) error {
+	known := map[string]bool{}
+	match := events.Match{Workload: m.Workload, Labels: m.Labels} // the status is that of the moment
+	found := false
+	err := b.Each(ctx, bus.StreamStatus, "status.*.*", 0, true, func(m bus.Message) error {
+		if r, err := events.ParseStatus(m.Event); err == nil {
+			known[r.Workload] = true
+			found = found || match.Matches(r)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("the silence holds; whether it matches a workload is not known: %w", err)
+	}
+	if !found {
+		p.Line("No workload matches it now%s; it holds for those that come.", config.Suggest(m.Workload, known))
+	}
+	return nil
 }
 
 func silenceList(o *options) *cobra.Command {
@@ -80,6 +139,7 @@ func silenceList(o *options) *cobra.Command {
 		}
 		rows := [][]terminal.Cell{{
 			{Text: "ID", Style: p.Dim},
+			{Text: "FROM", Style: p.Dim},
 			{Text: "UNTIL", Style: p.Dim},
 			{Text: "MATCHES", Style: p.Dim},
 			{Text: "BY", Style: p.Dim},
@@ -88,6 +148,7 @@ func silenceList(o *options) *cobra.Command {
 		for _, s := range all {
 			rows = append(rows, []terminal.Cell{
 				{Text: s.ID},
+				{Text: localTime(s.From)},
 				{Text: localTime(s.Until)},
 				{Text: terminal.Clean(matchText(s.Match))},
 				{Text: terminal.Clean(s.By)},
@@ -101,9 +162,11 @@ func silenceList(o *options) *cobra.Command {
 }
 
 func silenceExpire(o *options) *cobra.Command {
+	var by string
 	c := &cobra.Command{Use: "expire ID -c FILE", Short: "End a silence now", Args: takes("ID")}
+	c.Flags().StringVar(&by, "by", currentUser(), "who ends it")
 	o.onBus(c, func(ctx context.Context, _ *standalone.Config, b *bus.Bus, args []string) error {
-		if err := notifier.SilenceExpire(ctx, b, args[0]); err != nil {
+		if err := notifier.SilenceExpire(ctx, b, args[0], by); err != nil {
 			return err
 		}
 		printer(c).Line("silence %s has ended", args[0])
@@ -113,7 +176,7 @@ func silenceExpire(o *options) *cobra.Command {
 }
 
 // matchText is a matcher as it would be written, without quotes.
-func matchText(m notifier.Match) string {
+func matchText(m events.Match) string {
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return ""

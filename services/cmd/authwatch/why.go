@@ -55,7 +55,7 @@ next and what that message waits for.`,
 		printWorkload(p, w, time.Now())
 		printEvidence(p, w.Evidence)
 		printTimeline(p, past.Transitions)
-		printReceipts(p, told.Receipts)
+		printReceipts(p, told.Receipts, w.Silenced)
 		printWaiting(p, waits)
 		return nil
 	}
@@ -134,10 +134,14 @@ func printTimeline(p *terminal.Printer, past []events.Record) {
 	p.Table(rows)
 }
 
-func printReceipts(p *terminal.Printer, told []api.Receipt) {
+func printReceipts(p *terminal.Printer, told []api.Receipt, silenced *events.Silence) {
 	p.Line("\n%s", p.Bold("Told"))
 	if len(told) == 0 {
-		p.Line("  nobody yet")
+		text := "nobody yet"
+		if silenced != nil {
+			text += ": " + silencedText(silenced)
+		}
+		p.Line("  %s", text)
 		return
 	}
 	rows := make([][]terminal.Cell, 0, len(told))

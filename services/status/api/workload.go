@@ -17,6 +17,9 @@ type Workload struct {
 	// nothing about the credential.
 	Reachable *bool   `json:"reachable,omitempty"`
 	Outage    *Outage `json:"outage,omitempty"`
+	// Silenced is the silence that holds alerts about the workload back now, of
+	// several the one that ends last.
+	Silenced *events.Silence `json:"silenced,omitempty"`
 }
 
 // Outage is why and since when the upstream cannot be reached.
