@@ -16,17 +16,17 @@ type ending struct {
 	err     error
 	outcome outcome
 	reply   shield.Reply // without a status: none is possible any more
-	reach   reach
+	contact contact
 }
 
-// reach is what an ending says about the upstream.
-type reach int
+// contact is what an ending says about the upstream.
+type contact int
 
 const (
-	silent   reach = iota // nothing
-	spoke                 // it is there
-	noAnswer              // a client may have brought it about
-	away                  // there is no connection
+	silent   contact = iota // nothing
+	spoke                   // it is there
+	noAnswer                // a client may have brought it about
+	away                    // there is no connection
 )
 
 var endings = []ending{
@@ -52,47 +52,35 @@ var endings = []ending{
 		Status: http.StatusBadRequest, Code: shield.CodeRefused, Reason: "bad_request",
 		Message: "the request cannot be sent to the upstream as it is",
 	}},
-	{err: forward.ErrInvalid, outcome: outBadAnswer, reach: spoke, reply: shield.Reply{
+	{err: forward.ErrInvalid, outcome: outBadAnswer, contact: spoke, reply: shield.Reply{
 		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "bad_answer",
 		Message: "the upstream's answer cannot be passed on: %s",
 	}},
-	{err: forward.ErrRefused, outcome: outEnded, reach: spoke, reply: shield.Reply{
+	{err: forward.ErrRefused, outcome: outEnded, contact: spoke, reply: shield.Reply{
 		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "connection_ended",
 		Message: "the connection ended: the upstream gave no answer to this request",
 	}},
-	{err: forward.ErrEnded, outcome: outEnded, reach: noAnswer, reply: shield.Reply{
+	{err: forward.ErrEnded, outcome: outEnded, contact: noAnswer, reply: shield.Reply{
 		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "connection_ended",
 		Message: "the connection ended before the upstream gave an answer: %s",
 	}},
-	{err: forward.ErrTimedOut, outcome: outTimedOut, reach: noAnswer, reply: shield.Reply{
+	{err: forward.ErrTimedOut, outcome: outTimedOut, contact: noAnswer, reply: shield.Reply{
 		Status: http.StatusGatewayTimeout, Code: shield.CodeUnreachable, Reason: "unreachable",
 		Message: "the upstream cannot be reached: %s",
 	}},
-	{err: forward.ErrUnreachable, outcome: outUnreachable, reach: away, reply: shield.Reply{
+	{err: forward.ErrUnreachable, outcome: outUnreachable, contact: away, reply: shield.Reply{
 		Status: http.StatusBadGateway, Code: shield.CodeUnreachable, Reason: "unreachable",
 		Message: "the upstream cannot be reached: %s",
 	}},
 }
 
-// failed answers the client where the upstream did not.
-func (x *exchange) failed(err error) outcome {
-	e := endings[slices.IndexFunc(endings, func(e ending) bool { return errors.Is(err, e.err) })]
-	why := outbound.Why(err)
-	switch e.reach {
-	case spoke:
-		x.w.reach.spoke()
-	case noAnswer:
-		x.w.reach.noAnswer()
-	case away:
-		x.w.reach.failed(why, err)
-	case silent:
-	}
+// endingOf returns the ending that err is, and why for people.
+func endingOf(err error) (e ending, why string) {
+	e = endings[slices.IndexFunc(endings, func(e ending) bool { return errors.Is(err, e.err) })]
+	why = outbound.Why(err)
 	if e.err == forward.ErrInvalid { //nolint:errorlint // it is the table's own
 		why = strings.TrimPrefix(err.Error(), forward.ErrInvalid.Error()+": ")
 	}
 	e.reply.Message = strings.Replace(e.reply.Message, "%s", why, 1)
-	if e.reply.Status != 0 {
-		x.refuse(e.reply)
-	}
-	return e.outcome
+	return e, why
 }

@@ -19,7 +19,7 @@ const (
 
 // refusal is what a shielded client is answered in place of the upstream's
 // rejection: what is known of it.
-func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, f finding) shield.Reply {
+func refusal(a tracker.Answer, v verdict.Verdict, f finding, source string) shield.Reply {
 	dead := advice.Case{
 		Status: events.StatusUnauthenticated, Reason: v.Reason, Response: &a.Response, Request: a.Request(),
 	}
@@ -53,8 +53,14 @@ func (x *exchange) refusal(a tracker.Answer, v verdict.Verdict, f finding) shiel
 	}
 	return shield.Reply{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: dead.Reason,
-		Message: x.advise(dead), RetryAfter: retryAfter,
+		Message: advise(source, dead), RetryAfter: retryAfter,
 	}
+}
+
+// advise gives a client the words of the workload's record.
+func advise(source string, c advice.Case) string {
+	c.Source = events.ParseSource(source)
+	return c.Text()
 }
 
 // said is what the upstream said in its rejection.

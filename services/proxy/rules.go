@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/verdict"
@@ -22,40 +21,6 @@ type unread struct {
 type copied struct {
 	io.Reader
 	io.Closer
-}
-
-// readsBody arranges for the body to be copied while it passes, if a rule may
-// find something there. What the head says then waits for it.
-func (x *exchange) readsBody(resp *http.Response, head verdict.Verdict) bool {
-	if x.discovery || resp.Body == http.NoBody ||
-		head.Rule != "" || head.Kind != verdict.Nothing && head.Kind != verdict.Accepted {
-		return false
-	}
-	c := x.w.rules.Watch(rule.Of(x.Request.Method, resp), resp.ContentLength)
-	if c == nil {
-		return false
-	}
-	if !c.Readable() {
-		x.w.unreadable.Do(func() {
-			x.w.log.Warn("answers are compressed in a way that rules cannot read; their bodies say nothing", "encoding", resp.Header.Get("Content-Encoding"))
-		})
-		head = verdict.Verdict{}
-	}
-	resp.Body = copied{io.TeeReader(resp.Body, c), resp.Body}
-	x.unread = &unread{copy: c, head: head}
-	return true
-}
-
-// bodyPassed judges an answer that the client has got whole.
-func (x *exchange) bodyPassed(resp *http.Response) {
-	if x.unread == nil {
-		return
-	}
-	v, ok := x.unread.copy.End()
-	if !ok {
-		v = x.unread.head
-	}
-	x.observe(time.Now(), resp, v)
 }
 
 // readable takes from what a client accepts the encodings that rules cannot read.

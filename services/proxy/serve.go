@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"time"
 
@@ -139,7 +140,7 @@ func (x *exchange) replaced(resp *http.Response) bool {
 	if !news || v.Kind != verdict.Rejected || !w.shielded {
 		return false
 	}
-	x.refuse(x.refusal(a, v, w.observer.rule(x.Context(), a)))
+	x.refuse(refusal(a, v, w.observer.rule(x.Context(), a), x.snapshot.Source))
 	return true
 }
 
@@ -155,6 +156,58 @@ func (x *exchange) observe(now time.Time, resp *http.Response, v verdict.Verdict
 	a = x.evidence(now, resp, v)
 	w.observer.answer(a)
 	return a, true
+}
+
+// readsBody arranges for the body to be copied while it passes, if a rule may
+// find something there. What the head says then waits for it.
+func (x *exchange) readsBody(resp *http.Response, head verdict.Verdict) bool {
+	if x.discovery || resp.Body == http.NoBody ||
+		head.Rule != "" || head.Kind != verdict.Nothing && head.Kind != verdict.Accepted {
+		return false
+	}
+	c := x.w.rules.Watch(rule.Of(x.Request.Method, resp), resp.ContentLength)
+	if c == nil {
+		return false
+	}
+	if !c.Readable() {
+		x.w.unreadable.Do(func() {
+			x.w.log.Warn("answers are compressed in a way that rules cannot read; their bodies say nothing", "encoding", resp.Header.Get("Content-Encoding"))
+		})
+		head = verdict.Verdict{}
+	}
+	resp.Body = copied{io.TeeReader(resp.Body, c), resp.Body}
+	x.unread = &unread{copy: c, head: head}
+	return true
+}
+
+// bodyPassed judges an answer that the client has got whole.
+func (x *exchange) bodyPassed(resp *http.Response) {
+	if x.unread == nil {
+		return
+	}
+	v, ok := x.unread.copy.End()
+	if !ok {
+		v = x.unread.head
+	}
+	x.observe(time.Now(), resp, v)
+}
+
+// failed answers the client where the upstream did not.
+func (x *exchange) failed(err error) outcome {
+	e, why := endingOf(err)
+	switch e.contact {
+	case spoke:
+		x.w.reach.spoke()
+	case noAnswer:
+		x.w.reach.noAnswer()
+	case away:
+		x.w.reach.failed(why, err)
+	case silent:
+	}
+	if e.reply.Status != 0 {
+		x.refuse(e.reply)
+	}
+	return e.outcome
 }
 
 // opened takes in that the answer opens an MCP session.
@@ -222,7 +275,7 @@ func (x *exchange) noCredential() {
 	s := x.snapshot
 	a := shield.Reply{
 		Status: http.StatusServiceUnavailable, Code: shield.CodeUnauthorized, Reason: s.Problem, RetryAfter: retryAfter,
-		Message: x.advise(advice.Case{Status: events.StatusMissing, Reason: s.Problem, Detail: s.Detail}),
+		Message: advise(x.snapshot.Source, advice.Case{Status: events.StatusMissing, Reason: s.Problem, Detail: s.Detail}),
 	}
 	if s.Problem == "" {
 		a.Reason, a.RetryAfter = "not_loaded", 1
@@ -230,10 +283,4 @@ func (x *exchange) noCredential() {
 	}
 	x.reason = a.Reason
 	x.refuse(a)
-}
-
-// advise gives a client the words of the workload's record.
-func (x *exchange) advise(c advice.Case) string {
-	c.Source = events.ParseSource(x.snapshot.Source)
-	return c.Text()
 }
