@@ -24,16 +24,16 @@ func CheckEnvironment() []config.Problem {
 		if value == "" {
 			continue
 		}
-		if _, err := parseProxy(value); err != nil {
+		if _, err := ParseProxy(value); err != nil {
 			ps = append(ps, config.Problem{Path: name, Text: err.Error()})
 		}
 	}
 	return ps
 }
 
-// parseProxy reads the address of an egress proxy. Its error does not show it, as
+// ParseProxy reads the address of an egress proxy. Its error does not show it, as
 // it may hold a password.
-func parseProxy(address string) (*url.URL, error) {
+func ParseProxy(address string) (*url.URL, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address // host:port is a proxy too
 	}

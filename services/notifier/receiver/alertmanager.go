@@ -22,6 +22,8 @@ import (
 // posts to every server of a cluster, and again every minute while an alert is
 // open: a server that restarts remembers none.
 type Alertmanager struct {
+	Connection `yaml:",inline"`
+
 	URL             config.Secret     `yaml:"url"` // of the server, without /api/v2
 	URLFile         string            `yaml:"url_file"`
 	URLs            []config.Secret   `yaml:"urls"` // of further servers of its cluster
@@ -48,6 +50,10 @@ const runbooks = "https://github.com/authwatch/authwatch/blob/main/docs/monitori
 func (*Alertmanager) rate() Rate { return Rate{} }
 
 func (a *Alertmanager) problems() []config.Problem {
+	return append(a.Connection.problems(), a.own()...)
+}
+
+func (a *Alertmanager) own() []config.Problem {
 	var ps []config.Problem
 	if len(a.URLs) == 0 || a.URL != "" || a.URLFile != "" {
 		ps = CheckURL("url", a.URL, a.URLFile)
@@ -57,8 +63,7 @@ func (a *Alertmanager) problems() []config.Problem {
 			ps = append(ps, config.Problem{Path: fmt.Sprintf("urls[%d]", i), Text: err.Error()})
 		}
 	}
-	ps = append(ps, pair("bearer_token", a.BearerToken, a.BearerTokenFile, false)...)
-	ps = append(ps, pair("password", a.Password, a.PasswordFile, false)...)
+	ps = append(ps, loginProblems(a.BearerToken, a.BearerTokenFile, a.Username, a.Password, a.PasswordFile)...)
 	for name := range a.Labels {
 		if !labelName(name) {
 			ps = append(ps, config.Problem{Path: "labels", Text: "\"" + name + "\" is not a label name"})
@@ -68,7 +73,7 @@ func (a *Alertmanager) problems() []config.Problem {
 }
 
 func (a *Alertmanager) build(o Options) Receiver {
-	return &alertmanager{Alertmanager: *a, caller: newCaller(o), link: o.Link}
+	return &alertmanager{Alertmanager: *a, caller: newCaller(a.Connection, o), link: o.Link}
 }
 
 type alertmanager struct {

@@ -17,6 +17,8 @@ import (
 // Discord posts with a webhook of a channel. The end of a conversation edits its
 // first message, and is said as a message of its own too, as edits alert nobody.
 type Discord struct {
+	Connection `yaml:",inline"`
+
 	WebhookURL     config.Secret `yaml:"webhook_url"`
 	WebhookURLFile string        `yaml:"webhook_url_file"`
 }
@@ -30,11 +32,15 @@ const (
 // rate: Discord allows five messages in two seconds.
 func (*Discord) rate() Rate { return Rate{config.Duration(time.Second), 3} }
 
-func (d *Discord) problems() []config.Problem {
+func (d *Discord) problems() []config.Problem { return append(d.Connection.problems(), d.own()...) }
+
+func (d *Discord) own() []config.Problem {
 	return CheckURL("webhook_url", d.WebhookURL, d.WebhookURLFile)
 }
 
-func (d *Discord) build(o Options) Receiver { return &discord{Discord: *d, caller: newCaller(o)} }
+func (d *Discord) build(o Options) Receiver {
+	return &discord{Discord: *d, caller: newCaller(d.Connection, o)}
+}
 
 type discord struct {
 	Discord

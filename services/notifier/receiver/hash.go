@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/authwatch/authwatch/services/internal/config"
@@ -31,8 +32,17 @@ func digest(h hash.Hash, v reflect.Value) {
 			h.Write([]byte(key + "\x00"))
 			digest(h, v.Field(i))
 			if strings.HasSuffix(key, "_file") && v.Field(i).String() != "" {
-				content, _ := config.ReadFile(v.Field(i).String(), 1<<20) // unreadable is a value too
-				h.Write(content)
+				digestFile(h, v.Field(i).String())
+			}
+		}
+	case reflect.Map:
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int {
+			return strings.Compare(a.String(), b.String())
+		}) {
+			h.Write([]byte(key.String() + "\x00"))
+			digest(h, v.MapIndex(key))
+			if strings.HasSuffix(key.String(), fileSuffix) {
+				digestFile(h, v.MapIndex(key).String())
 			}
 		}
 	case reflect.Slice:
@@ -42,6 +52,12 @@ func digest(h hash.Hash, v reflect.Value) {
 	default:
 		h.Write([]byte(fmt.Sprint(plainValue(v)) + "\x00"))
 	}
+}
+
+// digestFile takes in what a file holds; that it cannot be read is a value too.
+func digestFile(h hash.Hash, file string) {
+	content, _ := config.ReadFile(file, 1<<20)
+	h.Write(content)
 }
 
 // plainValue is v without the methods of its type: a secret that prints as

@@ -18,7 +18,7 @@ type Heartbeat struct {
 
 // NewHeartbeat takes a URL, or a file that holds it.
 func NewHeartbeat(url config.Secret, file string) *Heartbeat {
-	return &Heartbeat{url: url, file: file, caller: newCaller(Options{Now: time.Now})}
+	return &Heartbeat{url: url, file: file, caller: newCaller(Connection{}, Options{Now: time.Now})}
 }
 
 // Send makes one call.

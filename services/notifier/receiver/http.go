@@ -25,12 +25,18 @@ const maxBody = 64 << 10
 // caller makes every HTTP call of one receiver. It has connections of its own,
 // so that a receiver that does not answer delays no other.
 type caller struct {
-	client *http.Client
-	now    func() time.Time
+	client     *http.Client
+	broken     error // why there is no client
+	connection Connection
+	now        func() time.Time
 }
 
-func newCaller(o Options) *caller {
-	return &caller{client: outbound.Client(outbound.Transport(nil), 0), now: o.Now}
+func newCaller(c Connection, o Options) *caller {
+	t, err := c.transport()
+	if err != nil {
+		return &caller{broken: err, now: o.Now}
+	}
+	return &caller{client: outbound.Client(t, 0), connection: c, now: o.Now}
 }
 
 // call is one HTTP request to a provider.
@@ -52,7 +58,14 @@ type call struct {
 
 // do makes the call. No secret is in the error text of its result.
 func (c *caller) do(ctx context.Context, r call) plan.Result {
-	secrets := redactor(r.url, r.secrets...)
+	if c.broken != nil {
+		return unreadable(c.broken)
+	}
+	header, hidden, err := c.connection.headers()
+	if err != nil {
+		return unreadable(err)
+	}
+	secrets := redactor(r.url, append(hidden, r.secrets...)...)
 	fail := func(err error, uncertain bool) plan.Result {
 		return plan.Result{Outcome: plan.Retry, Uncertain: uncertain, Error: said(secrets, reason(ctx, err))}
 	}
@@ -62,6 +75,7 @@ func (c *caller) do(ctx context.Context, r call) plan.Result {
 	if err != nil {
 		return plan.Result{Outcome: plan.Refused, Error: "the URL is not valid"}
 	}
+	maps.Copy(req.Header, header)
 	maps.Copy(req.Header, r.header)
 	req.Header.Set("User-Agent", "authwatch")
 	resp, err := c.client.Do(req)

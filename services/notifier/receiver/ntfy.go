@@ -13,6 +13,8 @@ import (
 // Ntfy publishes to a topic of an ntfy server. The sequence id is the
 // conversation's, so that servers that know it update one notification.
 type Ntfy struct {
+	Connection `yaml:",inline"`
+
 	URL          config.Secret `yaml:"url"` // of the server
 	URLFile      string        `yaml:"url_file"`
 	Topic        string        `yaml:"topic"`
@@ -34,7 +36,9 @@ const (
 // rate is what ntfy allows a visitor: 60 at once, then one in five seconds.
 func (*Ntfy) rate() Rate { return Rate{config.Duration(5 * time.Second), 30} }
 
-func (n *Ntfy) problems() []config.Problem {
+func (n *Ntfy) problems() []config.Problem { return append(n.Connection.problems(), n.own()...) }
+
+func (n *Ntfy) own() []config.Problem {
 	ps := CheckURL("url", n.URL, n.URLFile)
 	if n.Topic == "" || strings.ContainsAny(n.Topic, "/ ?#") {
 		ps = append(ps, config.Problem{Path: "topic", Text: "needs a topic's name"})
@@ -43,7 +47,7 @@ func (n *Ntfy) problems() []config.Problem {
 	return append(ps, pair("password", n.Password, n.PasswordFile, false)...)
 }
 
-func (n *Ntfy) build(o Options) Receiver { return &ntfy{Ntfy: *n, caller: newCaller(o)} }
+func (n *Ntfy) build(o Options) Receiver { return &ntfy{Ntfy: *n, caller: newCaller(n.Connection, o)} }
 
 type ntfy struct {
 	Ntfy

@@ -16,6 +16,8 @@ import (
 // PagerDuty sends to the Events API v2. The dedup_key is the conversation's id:
 // every attempt, reminder and the end of it meet the same PagerDuty incident.
 type PagerDuty struct {
+	Connection `yaml:",inline"`
+
 	RoutingKey     config.Secret `yaml:"routing_key"`
 	RoutingKeyFile string        `yaml:"routing_key_file"`
 	Severity       string        `yaml:"severity"` // critical, error, warning, info; critical
@@ -30,7 +32,9 @@ const (
 
 func (*PagerDuty) rate() Rate { return Rate{config.Duration(time.Second), 20} }
 
-func (p *PagerDuty) problems() []config.Problem {
+func (p *PagerDuty) problems() []config.Problem { return append(p.Connection.problems(), p.own()...) }
+
+func (p *PagerDuty) own() []config.Problem {
 	ps := pair("routing_key", p.RoutingKey, p.RoutingKeyFile, true)
 	if !slices.Contains([]string{"", "critical", "error", "warning", "info"}, p.Severity) {
 		ps = append(ps, config.Problem{Path: "severity", Text: "is none of critical, error, warning, info"})
@@ -41,7 +45,9 @@ func (p *PagerDuty) problems() []config.Problem {
 	return ps
 }
 
-func (p *PagerDuty) build(o Options) Receiver { return &pagerDuty{PagerDuty: *p, caller: newCaller(o)} }
+func (p *PagerDuty) build(o Options) Receiver {
+	return &pagerDuty{PagerDuty: *p, caller: newCaller(p.Connection, o)}
+}
 
 type pagerDuty struct {
 	PagerDuty

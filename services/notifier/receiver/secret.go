@@ -91,3 +91,16 @@ func authorize(
 	header.Set("Authorization", "Basic "+basic)
 	return []config.Secret{word, config.Secret(basic)}, nil
 }
+
+// loginProblems is what is wrong with the keys that authorize takes.
+func loginProblems(token config.Secret, tokenFile, username string, password config.Secret, passwordFile string) []config.Problem {
+	ps := pair("bearer_token", token, tokenFile, false)
+	ps = append(ps, pair("password", password, passwordFile, username != "")...)
+	switch bearer := token != "" || tokenFile != ""; {
+	case bearer && username != "":
+		ps = append(ps, config.Problem{Path: "username", Text: "is given, and a bearer token; keep one"})
+	case username == "" && (password != "" || passwordFile != ""):
+		ps = append(ps, config.Problem{Path: "password", Text: "needs a username"})
+	}
+	return ps
+}

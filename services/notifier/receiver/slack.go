@@ -17,6 +17,8 @@ import (
 // also updates the first message of a conversation, so that the channel shows
 // what is wrong now, and says the rest in its thread.
 type Slack struct {
+	Connection `yaml:",inline"`
+
 	WebhookURL     config.Secret `yaml:"webhook_url"`
 	WebhookURLFile string        `yaml:"webhook_url_file"`
 	BotToken       config.Secret `yaml:"bot_token"`
@@ -39,7 +41,9 @@ func (*Slack) rate() Rate { return Rate{config.Duration(time.Second), 3} }
 
 func (s *Slack) bot() bool { return s.BotToken != "" || s.BotTokenFile != "" }
 
-func (s *Slack) problems() []config.Problem {
+func (s *Slack) problems() []config.Problem { return append(s.Connection.problems(), s.own()...) }
+
+func (s *Slack) own() []config.Problem {
 	hook := s.WebhookURL != "" || s.WebhookURLFile != ""
 	switch {
 	case hook && s.bot():
@@ -59,7 +63,9 @@ func (s *Slack) problems() []config.Problem {
 	return ps
 }
 
-func (s *Slack) build(o Options) Receiver { return &slack{Slack: *s, caller: newCaller(o)} }
+func (s *Slack) build(o Options) Receiver {
+	return &slack{Slack: *s, caller: newCaller(s.Connection, o)}
+}
 
 type slack struct {
 	Slack

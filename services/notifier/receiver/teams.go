@@ -13,6 +13,8 @@ import (
 // Teams posts an Adaptive Card to a workflow of Microsoft Teams ("post to a
 // channel when a webhook request is received").
 type Teams struct {
+	Connection `yaml:",inline"`
+
 	URL     config.Secret `yaml:"url"`
 	URLFile string        `yaml:"url_file"`
 }
@@ -25,9 +27,13 @@ const (
 
 func (*Teams) rate() Rate { return Rate{config.Duration(time.Second), 4} }
 
-func (t *Teams) problems() []config.Problem { return CheckURL("url", t.URL, t.URLFile) }
+func (t *Teams) problems() []config.Problem { return append(t.Connection.problems(), t.own()...) }
 
-func (t *Teams) build(o Options) Receiver { return &teams{Teams: *t, caller: newCaller(o)} }
+func (t *Teams) own() []config.Problem { return CheckURL("url", t.URL, t.URLFile) }
+
+func (t *Teams) build(o Options) Receiver {
+	return &teams{Teams: *t, caller: newCaller(t.Connection, o)}
+}
 
 type teams struct {
 	Teams

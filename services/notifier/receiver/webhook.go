@@ -24,12 +24,17 @@ import (
 // Webhook posts a CloudEvent to a URL of the user's own. Its id is the delivery
 // id: a receiver that remembers ids handles each message once.
 type Webhook struct {
+	Connection `yaml:",inline"`
+
 	URL               config.Secret `yaml:"url"`
 	URLFile           string        `yaml:"url_file"`
 	SigningSecret     config.Secret `yaml:"signing_secret"` // several, separated by spaces, while one is replaced
 	SigningSecretFile string        `yaml:"signing_secret_file"`
 	BearerToken       config.Secret `yaml:"bearer_token"`
 	BearerTokenFile   string        `yaml:"bearer_token_file"`
+	Username          string        `yaml:"username"`
+	Password          config.Secret `yaml:"password"`
+	PasswordFile      string        `yaml:"password_file"`
 	Format            string        `yaml:"format"` // structured or binary
 }
 
@@ -37,9 +42,11 @@ const formatBinary = "binary"
 
 func (*Webhook) rate() Rate { return Rate{} }
 
-func (w *Webhook) problems() []config.Problem {
+func (w *Webhook) problems() []config.Problem { return append(w.Connection.problems(), w.own()...) }
+
+func (w *Webhook) own() []config.Problem {
 	ps := CheckURL("url", w.URL, w.URLFile)
-	ps = append(ps, pair("bearer_token", w.BearerToken, w.BearerTokenFile, false)...)
+	ps = append(ps, loginProblems(w.BearerToken, w.BearerTokenFile, w.Username, w.Password, w.PasswordFile)...)
 	signing := pair("signing_secret", w.SigningSecret, w.SigningSecretFile, false)
 	if len(signing) == 0 {
 		if s, err := config.ReadSecret(w.SigningSecret, w.SigningSecretFile); err != nil {
@@ -56,7 +63,7 @@ func (w *Webhook) problems() []config.Problem {
 }
 
 func (w *Webhook) build(o Options) Receiver {
-	return &webhook{Webhook: *w, caller: newCaller(o), source: o.Source}
+	return &webhook{Webhook: *w, caller: newCaller(w.Connection, o), source: o.Source}
 }
 
 type webhook struct {
@@ -94,7 +101,7 @@ func (w *webhook) request(m Message) (call, error) {
 	if err != nil {
 		return call{}, err
 	}
-	secrets, err := authorize(header, w.BearerToken, w.BearerTokenFile, "", "", "")
+	secrets, err := authorize(header, w.BearerToken, w.BearerTokenFile, w.Username, w.Password, w.PasswordFile)
 	if err != nil {
 		return call{}, err
 	}
