@@ -47,6 +47,10 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		h.refuse(rw, r, &unknown)
 		return
 	}
+	if guard.IsPreflight(r) {
+		h.preflight(rw, r)
+		return
+	}
 	target := &w.atName
 	if rt.own != nil {
 		target = &w.atRoot
@@ -63,11 +67,26 @@ func (h *handler) logAccess(x *exchange, path string, out outcome) {
 		"outcome", out.String(), "reason", x.reason, "bytes", x.Bytes, "duration_ms", time.Since(x.start).Milliseconds())
 }
 
+// preflight answers what the guard has let in: the upstream does not know which
+// pages may use the proxy.
+func (h *handler) preflight(rw http.ResponseWriter, r *http.Request) {
+	x := forward.Exchange{Writer: rw, Request: r, Whole: true}
+	x.LeaveBody()
+	shield.WritePreflight(rw, r)
+	x.Finish()
+	if h.table.Load().cfg.AccessLog {
+		h.log.Info("request", "method", r.Method, "status", http.StatusNoContent, "outcome", "preflight")
+	}
+}
+
 // refuse answers before any workload is involved, as JSON-RPC if the request
 // looks like MCP.
 func (h *handler) refuse(rw http.ResponseWriter, r *http.Request, no *guard.Refusal) {
 	h.metrics.refused.WithLabelValues(string(no.Reason)).Inc()
 	a := shield.Reply{Status: no.Status, Code: shield.CodeRefused, Reason: string(no.Reason), Message: no.Text}
+	if no.Readable() {
+		a.Origin = r.Header.Get("Origin")
+	}
 	if no.Status == http.StatusUnauthorized {
 		a.Challenge = `Bearer realm="authwatch proxy"`
 	}

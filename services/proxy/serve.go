@@ -266,6 +266,7 @@ const (
 func (x *exchange) refuse(a shield.Reply) {
 	a.Workload = x.w.cfg.Name
 	a.Message = a.Workload + ": " + a.Message
+	a.Origin = x.Request.Header.Get("Origin") // the guard let it in
 	x.LeaveBody()
 	x.Status, x.Whole = a.Status, true
 	x.Bytes = shield.Write(x.Writer, x.Request, a, x.w.mcp, x.Body)

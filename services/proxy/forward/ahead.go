@@ -36,7 +36,7 @@ func (s *streamed) readAhead(wait time.Duration) ([]byte, error) {
 	a.stop = true
 	switch {
 	case errors.Is(a.err, io.EOF) && (s.max == 0 || int64(len(a.held)) <= s.max):
-		dropForbidden(s.x.Request.Trailer)
+		dropForbidden(s.x.Request.Trailer, s.x.Credential)
 		return append([]byte{}, a.held...), nil
 	case a.err != nil && !errors.Is(a.err, io.EOF):
 		return nil, broken(a.err)

@@ -3,7 +3,6 @@ package forward
 import (
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -84,7 +83,7 @@ func (u *Upstream) Send(x *Exchange) (*http.Response, error) {
 	x.setBody(out)
 	out.URL = x.Target.URL(x.Rest, query, hasQuery)
 	out.Host, out.RequestURI = "", ""
-	dropForbidden(in.Trailer)
+	dropForbidden(in.Trailer, x.Credential)
 	out.Trailer = in.Trailer
 	out.Close, out.TransferEncoding = false, nil
 	x.setHeaders(upgrade)
@@ -169,7 +168,7 @@ func (x *Exchange) got1xx(code int, header textproto.MIMEHeader) error {
 		return nil
 	}
 	h := x.Writer.Header()
-	maps.Copy(h, http.Header(header))
+	copyAnswer(h, http.Header(header))
 	x.Writer.WriteHeader(code)
 	clear(h)
 	return nil

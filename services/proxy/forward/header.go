@@ -42,13 +42,18 @@ func stripRequest(h http.Header) (upgrade string) {
 func attach(h, credential http.Header) {
 	delete(h, "Authorization")
 	delete(h, "Cookie")
+	dropTwins(h, credential)
+	maps.Copy(h, credential)
+}
+
+// dropTwins removes what many servers read as one of the credential's headers:
+// X_API_Key for X-API-Key (RFC 3875 section 4.1.18).
+func dropTwins(h, credential http.Header) {
 	for k := range h {
-		// Many servers read X_API_Key and X-API-Key as one (RFC 3875 section 4.1.18).
 		if strings.IndexByte(k, '_') >= 0 && credential[http.CanonicalHeaderKey(strings.ReplaceAll(k, "_", "-"))] != nil {
 			delete(h, k)
 		}
 	}
-	maps.Copy(h, credential)
 }
 
 var (
@@ -68,9 +73,13 @@ func upgradeOf(h http.Header, connection []string) string {
 
 // dropForbidden removes the trailers that are no trailers (RFC 9110 section
 // 6.5.1): what frames a message or ends at this hop, and what would look like a
-// credential.
-func dropForbidden(trailer http.Header) {
+// credential, or like the one that was attached.
+func dropForbidden(trailer, credential http.Header) {
 	for k := range trailer {
+		if credential[k] != nil {
+			delete(trailer, k)
+			continue
+		}
 		switch k {
 		case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Proxy-Authenticate", "Transfer-Encoding",
 			"Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Te", "Trailer", "Upgrade", "Http2-Settings",
@@ -82,6 +91,7 @@ func dropForbidden(trailer http.Header) {
 			}
 		}
 	}
+	dropTwins(trailer, credential)
 }
 
 // copyAnswer puts what goes on to the client into dst. Values are shared with

@@ -123,7 +123,7 @@ func (s *streamed) next(p []byte) (int, error) {
 func (s *streamed) end() {
 	s.err = io.EOF
 	s.ended.Store(true)
-	dropForbidden(s.x.Request.Trailer)
+	dropForbidden(s.x.Request.Trailer, s.x.Credential)
 	_ = s.rc.SetReadDeadline(time.Time{})
 }
 

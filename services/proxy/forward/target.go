@@ -144,30 +144,3 @@ func Split(target string) (path, query string, hasQuery bool) {
 	}
 	return strings.Cut(target, "?")
 }
-
-// Climbs reports whether dot segments, in any encoding, lead above the start of
-// rest. The credential is only for what is below it.
-func Climbs(rest string) bool {
-	if !strings.Contains(rest, "..") && !strings.ContainsRune(rest, '%') {
-		return false
-	}
-	p := rest
-	for range 2 { // some servers decode twice
-		if u, err := url.PathUnescape(p); err == nil {
-			p = u
-		}
-	}
-	depth := 0
-	for seg := range strings.FieldsFuncSeq(p, func(r rune) bool { return r == '/' || r == '\\' }) {
-		switch seg, _, _ = strings.Cut(seg, ";"); seg {
-		case ".":
-		case "..":
-			if depth--; depth < 0 {
-				return true
-			}
-		default:
-			depth++
-		}
-	}
-	return false
-}

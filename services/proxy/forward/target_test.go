@@ -109,3 +109,23 @@ func TestTheEndpointEventOfALegacyServerLeadsThroughTheProxy(t *testing.T) {
 		})
 	}
 }
+
+func TestDotSegmentsThatLeadOutAreFoundInAnyEncoding(t *testing.T) {
+	t.Parallel()
+	for rest, climbs := range map[string]bool{
+		"/a/../b": false, "/a/%2e%2e/b": false, "/..": true, "/a/../..": true, "/%2e%2e/": true, "/.%2e": true, "/%252e%252e": true,
+		"/%25zz/%252e%252e/%252e%252e/x": true, "/%zz/../../x": true, "/%25zz/..%2f..%2fx": true, "/a/%zz": false, "/%": false, "/%2": false,
+		"/..%00": true, "/..%00.json": true, "/%2e%2e%00/x": true, "/..;a=b/x": true, "/..%3bx/": true, "/..%20/x": true, "/..%09": true,
+		"/..\\x": true, "/..%5cx": true, "/..%255cx": true, "/..%c0%afx": true, "/%c0%ae%c0%ae/x": true, "/%u002e%u002e/x": true, "/%u002e./x": true,
+		"/..%3fx": true, "/..%23": true, "/%25252e%25252e/": true, "/...": false, "/a..": false, "/..a": false, "/a/b%2F..%2F..%2Fc": false,
+		"/a/b%2F..%2F..%2F../c": true, "": false, "/": false, "/%E2%82%AC/..": false,
+	} {
+		require.Equal(t, climbs, forward.Climbs(rest), rest)
+	}
+}
+
+func TestTheFirstOfTwoEncodedStepsIsCountedToo(t *testing.T) {
+	t.Parallel()
+	require.False(t, forward.Climbs("/%25zz/%252e%252e"), "one step up from one step down")
+	require.True(t, forward.Climbs("/%25zz/%252e%252e/%252e%252e"))
+}

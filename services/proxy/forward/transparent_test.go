@@ -1,6 +1,7 @@
 package forward_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -160,4 +161,31 @@ func TestAnOldClientIsSpokenToInItsVersion(t *testing.T) {
 	up := newWire(t, "HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 200 OK\nDate: x\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n")
 	got := talk(t, newFront(t, up.url()), "GET / HTTP/1.0\n\n")
 	require.Equal(t, "HTTP/1.0 200 OK\nDate: x\nConnection: close\n\nok", strings.Replace(got, "HTTP/1.0 200 OK\nDate: x\n\n", "HTTP/1.0 200 OK\nDate: x\nConnection: close\n\n", 1))
+}
+
+func TestAnInterimAnswerHasNoFieldsOfItsHop(t *testing.T) {
+	t.Parallel()
+	up := newWire(t, "HTTP/1.1 103 Early Hints\nLink: </a.css>; rel=preload\nConnection: X-Hop\nX-Hop: 1\nKeep-Alive: timeout=5\nUpgrade: h2c\nProxy-Connection: close\n\nHTTP/1.1 200 OK\nDate: x\nContent-Length: 0\n\n")
+	got := talk(t, newFront(t, up.url()), "GET / HTTP/1.1\nHost: x\nConnection: close\n\n")
+	hints, _, _ := strings.Cut(got, "\n\n")
+	require.Equal(t, "HTTP/1.1 103 Early Hints\nLink: </a.css>; rel=preload", hints)
+}
+
+func TestATrailerIsNeverTakenForACredential(t *testing.T) {
+	t.Parallel()
+	for _, announced := range []string{"X-Sum", "X-Sum, Authorization, Cookie, Host, X-Api-Key, X_api_key", ""} {
+		for _, kind := range []string{"application/json", "text/plain"} {
+			up := newWire(t, "HTTP/1.1 200 OK\nDate: x\nContent-Length: 0\n\n")
+			f := newFront(t, up.url(), func(s *setup) { s.credential = http.Header{"X-Api-Key": {"ours"}} })
+			trailer := ""
+			if announced != "" {
+				trailer = "Trailer: " + announced + "\n"
+			}
+			talk(t, f, "POST / HTTP/1.1\nHost: x\nConnection: close\nContent-Type: "+kind+"\nTransfer-Encoding: chunked\n"+trailer+
+				"\n2\n{}\n0\nX-Sum: 1\nAuthorization: Bearer theirs\nCookie: theirs\nHost: theirs\nX-Api-Key: theirs\nX_api_key: theirs\n\n")
+			got := <-up.got
+			require.NotContains(t, got, "theirs", announced)
+			require.Contains(t, got, "X-Api-Key: ours")
+		}
+	}
 }

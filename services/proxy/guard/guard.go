@@ -6,6 +6,7 @@ package guard
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/authwatch/authwatch/services/internal/listen"
@@ -41,6 +42,10 @@ type Refusal struct {
 	Text   string
 }
 
+// Readable reports whether the page that sent the request may read why: its host
+// and Origin were not the reason.
+func (r *Refusal) Readable() bool { return r.Reason != ReasonHost && r.Reason != ReasonOrigin }
+
 // Check returns nil when the request may go on. With passthrough the client's
 // Authorization belongs to the upstream, and its own token is in
 // Proxy-Authorization.
@@ -50,13 +55,38 @@ func (g *Guard) Check(r *http.Request, passthrough bool) *Refusal {
 		return &Refusal{http.StatusForbidden, ReasonHost, "this Host is not served here; add it to proxy.allowed_hosts"}
 	case !g.originAllowed(r.Header["Origin"]):
 		return &Refusal{http.StatusForbidden, ReasonOrigin, "this Origin may not use the proxy; add it to proxy.allowed_origins"}
-	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
-		// A TRACE answer would carry the workload's token back to the client.
+	case len(r.Header["Origin"]) == 0 && !g.siteAllowed(r):
+		return &Refusal{http.StatusForbidden, ReasonOrigin, "a page of another site may not use the proxy; add its Origin to proxy.allowed_origins"}
+	case slices.ContainsFunc(refusedMethods, func(m string) bool { return strings.EqualFold(m, r.Method) }):
 		return &Refusal{http.StatusMethodNotAllowed, ReasonMethod, r.Method + " is not forwarded"}
-	case g.Clients != nil && !g.Clients.Allow(r.Header, passthrough):
+	case g.Clients != nil && !IsPreflight(r) && !g.Clients.Allow(r.Header, passthrough):
 		return &Refusal{http.StatusUnauthorized, ReasonClient, "the proxy wants a bearer token of its own (proxy.client_auth)"}
 	}
 	return nil
+}
+
+// refusedMethods are not forwarded, in any case: servers may not look at it. An
+// answer to TRACE, or TRACK, would carry the credential back to the client; CONNECT
+// and PRI begin something else than a request.
+var refusedMethods = []string{http.MethodTrace, "TRACK", "DEBUG", http.MethodConnect, "PRI"}
+
+// siteAllowed judges requests without Origin by what a browser says of the page
+// that they come from (Fetch Metadata): links, images and forms have none.
+func (g *Guard) siteAllowed(r *http.Request) bool {
+	for _, v := range r.Header["Sec-Fetch-Site"] {
+		switch site := strings.ToLower(strings.TrimSpace(v)); {
+		case slices.Contains(g.Origins, "*"):
+		case site == "cross-site", site == "same-site" && !listen.Loopback(r.Host):
+			return false
+		}
+	}
+	return true
+}
+
+// IsPreflight reports whether r is a browser's question whether a page may send a
+// request. It never carries a credential (Fetch, CORS-preflight fetch).
+func IsPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
 }
 
 func (g *Guard) hosts() listen.Hosts { return listen.Hosts{Listen: g.Listen, Allowed: g.Hosts} }

@@ -36,6 +36,8 @@ type Reply struct {
 	Message    string // for people
 	RetryAfter int    // seconds; 0: no such header
 	Challenge  string // WWW-Authenticate, for the proxy's own clients
+	// Origin is that of the page that may read it; empty: none.
+	Origin string
 	// Session marks an answer about the session and not about one request: it has
 	// the id null, as that of the official servers. With the id of the request the
 	// Go SDK takes the error for the result of that call, and keeps the session.
@@ -59,6 +61,7 @@ func Write(w http.ResponseWriter, r *http.Request, a Reply, rpc bool, body []byt
 		out = a.problem()
 	}
 	h.Set("Cache-Control", "no-store")
+	share(h, a.Origin)
 	h.Set("Content-Length", strconv.Itoa(len(out)))
 	if a.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(a.RetryAfter))

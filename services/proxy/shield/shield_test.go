@@ -57,7 +57,7 @@ func TestTheIDOfTheRequestIsEchoedAsItWasWritten(t *testing.T) {
 		require.Equal(t, want+"\n", w.Body.String(), body)
 		require.Equal(t, 503, w.Code)
 		require.Equal(t, http.Header{
-			"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}, "Retry-After": {"30"},
+			"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}, "Vary": {"Origin"}, "Retry-After": {"30"},
 			"Content-Length": {fmt.Sprint(len(want) + 1)},
 		}, w.Header())
 	}
