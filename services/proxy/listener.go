@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/authwatch/authwatch/services/internal/listen"
@@ -16,10 +17,24 @@ import (
 // shutdownGrace is how long requests may go on when the proxy stops.
 const shutdownGrace = 5 * time.Second
 
-// listener is one open address.
+// listener is one open address. Other limits need another server, which takes
+// the connections that come from then on.
 type listener struct {
-	ln  net.Listener
-	srv *http.Server
+	ln      net.Listener
+	handler http.Handler
+	ctx     context.Context
+	log     *slog.Logger
+
+	accepted chan accepted
+	ended    chan struct{} // when nothing is accepted any more
+
+	limits Limits
+	srv    *http.Server
+}
+
+type accepted struct {
+	conn net.Conn
+	err  error
 }
 
 func openListener(ctx context.Context, path, addr string, l Limits, h http.Handler, log *slog.Logger) (*listener, error) {
@@ -28,32 +43,94 @@ func openListener(ctx context.Context, path, addr string, l Limits, h http.Handl
 		return nil, err
 	}
 	log.Info("proxy is served", "addr", ln.Addr().String())
-	return &listener{ln: ln, srv: &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: cmp.Or(l.HeaderTimeout.Std(), 10*time.Second),
-		IdleTimeout:       cmp.Or(l.IdleTimeout.Std(), 2*time.Minute),
-		MaxHeaderBytes:    cmp.Or(l.RequestHeader, 64<<10),
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnContext:       forward.ConnContext,
-		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}}, nil
+	o := &listener{
+		ln: forward.Listener{Listener: ln}, handler: h, ctx: ctx, log: log,
+		accepted: make(chan accepted), ended: make(chan struct{}),
+	}
+	o.setLimits(l)
+	return o, nil
 }
 
-// serve blocks until the listener is closed.
-func (l *listener) serve() error {
-	if err := l.srv.Serve(forward.Listener{Listener: l.ln}); !errors.Is(err, http.ErrServerClosed) {
-		return err
+// setLimits makes the next server the current one. It returns the one before if
+// it has to end, which is nil if the limits of a connection are the same.
+func (l *listener) setLimits(limits Limits) (before *http.Server) {
+	limits.RequestBody = 0 // of a request
+	if l.srv != nil && l.limits == limits {
+		return nil
 	}
+	before, l.limits = l.srv, limits
+	l.srv = &http.Server{
+		Handler:           l.handler,
+		ReadHeaderTimeout: cmp.Or(limits.HeaderTimeout.Std(), 10*time.Second),
+		IdleTimeout:       cmp.Or(limits.IdleTimeout.Std(), 2*time.Minute),
+		MaxHeaderBytes:    cmp.Or(limits.RequestHeader, 64<<10),
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+		ConnContext:       forward.ConnContext,
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(l.ctx) },
+	}
+	return before
+}
+
+// accept gives connections to the current server until the listener is closed.
+func (l *listener) accept() {
+	defer close(l.ended)
+	for {
+		c, err := l.ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		select {
+		case l.accepted <- accepted{c, err}:
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// serve blocks until srv is shut down.
+func (l *listener) serve(srv *http.Server) error {
+	err := srv.Serve(&share{l: l, closed: make(chan struct{})})
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// share is the listener as one of its servers sees it.
+type share struct {
+	l      *listener
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (s *share) Accept() (net.Conn, error) {
+	select {
+	case <-s.closed:
+	case <-s.l.ended:
+	case a := <-s.l.accepted:
+		return a.conn, a.err
+	}
+	return nil, net.ErrClosed
+}
+
+func (s *share) Close() error {
+	s.once.Do(func() { close(s.closed) })
 	return nil
 }
 
+func (s *share) Addr() net.Addr { return s.l.ln.Addr() }
+
 // leave stops listening and lets every stream run to its end.
-func (l *listener) leave(ctx context.Context) { _ = l.srv.Shutdown(ctx) }
+func (l *listener) leave(ctx context.Context) {
+	_ = l.ln.Close()
+	_ = l.srv.Shutdown(ctx)
+}
 
 // stop lets short requests finish and ends the others.
 func (l *listener) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
 	defer cancel()
+	_ = l.ln.Close()
 	if l.srv.Shutdown(ctx) != nil {
 		_ = l.srv.Close()
 	}

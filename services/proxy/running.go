@@ -56,16 +56,16 @@ func (r *running) apply(next *table) error {
 	r.exchangeWorkloads(next)
 	r.reportGone(next)
 	r.followClients(next.clients)
+	for _, l := range r.listeners {
+		if before := l.setLimits(next.cfg.Limits); before != nil {
+			r.serve(l)
+			r.wg.Go(func() { _ = before.Shutdown(r.ctx) })
+		}
+	}
 	for addr, l := range fresh {
 		r.listeners[addr] = l
-		r.wg.Go(func() {
-			if err := l.serve(); err != nil {
-				select {
-				case r.failed <- fmt.Errorf("serve %s: %w", addr, err):
-				default:
-				}
-			}
-		})
+		r.wg.Go(l.accept)
+		r.serve(l)
 	}
 	for addr, l := range r.listeners {
 		if next.listeners[addr] == nil {
@@ -75,6 +75,19 @@ func (r *running) apply(next *table) error {
 	}
 	r.leaseDue.raise()
 	return nil
+}
+
+// serve serves l with its current server.
+func (r *running) serve(l *listener) {
+	srv := l.srv
+	r.wg.Go(func() {
+		if err := l.serve(srv); err != nil {
+			select {
+			case r.failed <- fmt.Errorf("serve %s: %w", l.ln.Addr(), err):
+			default:
+			}
+		}
+	})
 }
 
 // exchangeWorkloads starts the new ones and retires those that are gone.

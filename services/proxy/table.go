@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/authwatch/authwatch/services/proxy/guard"
@@ -41,7 +40,7 @@ func (t *table) next(cfg Config, s *shared) (*table, error) {
 	sources := sourcesOf(t)
 	for i, c := range cfg.Workloads {
 		w := t.workloads[c.Name]
-		if w == nil || !reflect.DeepEqual(w.cfg, c) || t.cfg.Limits != cfg.Limits {
+		if !w.still(c) || t.cfg.Limits.requestBody() != cfg.Limits.requestBody() {
 			source, err := sources.find(c, s.log)
 			if err == nil {
 				w, err = newWorkload(c, source, cfg.Limits, s)

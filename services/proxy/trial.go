@@ -44,7 +44,11 @@ func Try(ctx context.Context, w Workload, s *credential.Snapshot) (Trial, error)
 	if !s.Usable() {
 		return Trial{}, fmt.Errorf("the token is %s: %s", s.Problem, s.Detail)
 	}
-	up, err := w.connect(0)
+	roots, err := outbound.Roots(w.CAFile)
+	if err != nil {
+		return Trial{}, err
+	}
+	up, err := w.connect(roots, 0)
 	if err != nil {
 		return Trial{}, err
 	}

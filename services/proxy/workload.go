@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +36,7 @@ type workload struct {
 	mcp      bool
 	shielded bool
 	upstream *forward.Upstream
+	roots    *x509.CertPool     // nil: the system's
 	atName   forward.Target     // mounted at /<name>
 	atRoot   forward.Target     // on its own listener
 	source   *credential.Source // nil with passthrough; others may have it too
@@ -56,19 +59,23 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 	if err != nil {
 		return nil, err
 	}
-	upstream, err := cfg.connect(limits.requestBody())
+	roots, err := outbound.Roots(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	upstream, err := cfg.connect(roots, limits.requestBody())
 	if err != nil {
 		return nil, err
 	}
 	w := &workload{
 		cfg: cfg, mcp: cfg.kind() == KindMCP, shielded: cfg.shielded(),
-		upstream: upstream,
-		atName:   forward.NewTarget(base, "/"+cfg.Name),
-		atRoot:   forward.NewTarget(base, ""),
-		metrics:  s.metrics.of(cfg.Name),
-		log:      s.log.With("workload", cfg.Name),
-		started:  time.Now(),
-		rules:    rule.New(cfg.Rules, cfg.Provider),
+		upstream: upstream, roots: roots,
+		atName:  forward.NewTarget(base, "/"+cfg.Name),
+		atRoot:  forward.NewTarget(base, ""),
+		metrics: s.metrics.of(cfg.Name),
+		log:     s.log.With("workload", cfg.Name),
+		started: time.Now(),
+		rules:   rule.New(cfg.Rules, cfg.Provider),
 	}
 	w.reach = &reachability{log: w.log, changed: s.leaseDue, doubt: newSignal()}
 	if source == nil {
@@ -82,14 +89,20 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 	return w, nil
 }
 
+// still reports whether w is what cfg asks for, with the content of its CA file
+// as it is now.
+func (w *workload) still(cfg Workload) bool {
+	if w == nil || !reflect.DeepEqual(w.cfg, cfg) {
+		return false
+	}
+	roots, err := outbound.Roots(cfg.CAFile)
+	return err == nil && roots.Equal(w.roots)
+}
+
 // connect prepares the way to the upstream. maxBody bounds a request's body; 0: any
 // size.
-func (w *Workload) connect(maxBody int64) (*forward.Upstream, error) {
+func (w *Workload) connect(roots *x509.CertPool, maxBody int64) (*forward.Upstream, error) {
 	base, err := w.base()
-	if err != nil {
-		return nil, err
-	}
-	roots, err := outbound.Roots(w.CAFile)
 	if err != nil {
 		return nil, err
 	}
