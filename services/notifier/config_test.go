@@ -80,7 +80,7 @@ func TestWhatIsWrongWithAConfigurationIsSaidWithItsLine(t *testing.T) {
 		},
 		"unused receiver": {
 			head + "    - {name: a, log: {}}\n    - {name: b, log: {}}\n  routes:\n    - {receivers: [a]}\n",
-			`authwatch.yaml:4: notifier.receivers[1].name: "b" is in no route and is no fallback`,
+			`authwatch.yaml:4: notifier.receivers[1].name: "b" is in no route and is not a fallback`,
 		},
 		"no routes": {
 			head + "    - {name: a, log: {}}\n",

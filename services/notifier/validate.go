@@ -42,7 +42,7 @@ func (c *Config) Validate() []config.Problem {
 	}
 	for i, r := range c.Receivers {
 		if r.Name != "" && !v.used[r.Name] && v.names[r.Name] == i {
-			v.add(fmt.Sprintf("receivers[%d].name", i), "%q is in no route and is no fallback; it would never be told", r.Name)
+			v.add(fmt.Sprintf("receivers[%d].name", i), "%q is in no route and is not a fallback, so it would never get a message", r.Name)
 		}
 	}
 	return v.problems

@@ -246,8 +246,8 @@ func TestWhatIsWrongWithRulesAndProviderIsToldWithItsKey(t *testing.T) {
 `), &c)
 	require.NoError(t, err)
 	require.EqualError(t, doc.Check("proxy", c.Proxy.Validate()), `authwatch.yaml:7: proxy.workloads[0].provider: "slak" is not known; did you mean "slack"?
-authwatch.yaml:9: proxy.workloads[0].rules[0].status: "2000" is no status; write one such as 200, or a class such as 4xx
-authwatch.yaml:10: proxy.workloads[0].rules[1].json.error: is no JSON pointer; it starts with /, as in /error/code`)
+authwatch.yaml:9: proxy.workloads[0].rules[0].status: "2000" is not a status; write one such as 200, or a class such as 4xx
+authwatch.yaml:10: proxy.workloads[0].rules[1].json.error: is not a JSON pointer; it starts with /, as in /error/code`)
 }
 
 func TestTheEndOfAPlainTokenIsReadOffAnAnswer(t *testing.T) {

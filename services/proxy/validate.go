@@ -185,7 +185,7 @@ func (w *Workload) checkProbe(p *problems, at string) {
 		}
 	}
 	if e := w.Probe.Expect; e.JSON != "" && !strings.HasPrefix(e.JSON, "/") {
-		p.add(at+".expect.json", "%q is no JSON pointer; write it as \"/user/id\"", e.JSON)
+		p.add(at+".expect.json", "%q is not a JSON pointer; write it as \"/user/id\"", e.JSON)
 	}
 	if w.Probe.Path != "" && !strings.HasPrefix(w.Probe.Path, "/") {
 		p.add(at+".path", "%q does not start with /", w.Probe.Path)

@@ -89,7 +89,7 @@ func timeOf(text string, now time.Time) (time.Time, error) {
 	}
 	clock, err := time.ParseInLocation("15:04", text, now.Location())
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is no time; write 2006-01-02T15:04:05Z, 2006-01-02 15:04 or 15:04", text)
+		return time.Time{}, fmt.Errorf("%q is not a time; write 2006-01-02T15:04:05Z, 2006-01-02 15:04 or 15:04", text)
 	}
 	year, month, day := now.Date()
 	at := time.Date(year, month, day, clock.Hour(), clock.Minute(), 0, 0, now.Location())

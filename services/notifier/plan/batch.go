@@ -14,7 +14,7 @@ import (
 // room for in the bucket, however long their names are.
 const maxMembers = 1000
 
-// patience is how many group waits a group may grow before it is told.
+// patience is how many group waits a group may grow before it is sent.
 const patience = 5
 
 // batch is a message in the making: what is due, or will be, and belongs
@@ -26,7 +26,7 @@ type batch struct {
 }
 
 // batchKey names the message that an action belongs to. A name with a slash is
-// of no workload and is told by itself.
+// of no workload and is sent alone.
 func batchKey(workload string, a action, e *entry) string {
 	switch {
 	case a.Kind == events.KindOpened && e.policy.Group != "":
@@ -39,7 +39,7 @@ func batchKey(workload string, a action, e *entry) string {
 	return a.Kind + "//" + workload
 }
 
-// due is when the batch is sent.
+// sendAt is when the batch is sent.
 func (b *batch) sendAt() time.Time {
 	var first, last time.Time
 	n := 0
@@ -70,9 +70,9 @@ func (b *batch) wait() time.Duration {
 	return w
 }
 
-// resolved is when the end of a conversation is told: when it is over for all
+// resolved is when the end of a conversation is sent: when it is over for all
 // of its workloads, or after the gathering time; at once where the next
-// incident of one has to be told.
+// incident of one has to be sent.
 func (b *batch) resolved(first, last time.Time) time.Time {
 	var thread string
 	var gather time.Duration
@@ -118,10 +118,10 @@ func (q *Queue) replan(now time.Time) {
 }
 
 // settle drops what is not worth a message: the incident is over and the
-// receiver did not want to know, or was not to be told.
+// receiver does not want its end, or must not get it.
 func (q *Queue) settle(name string, e *entry) {
 	if e.row.Delivered.Open {
-		q.untie(e)
+		q.unthread(e)
 		if e.row.Delivered.Open = false; e.row.Due == nil {
 			delete(q.unsaved, name)
 		}

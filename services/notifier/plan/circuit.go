@@ -51,8 +51,8 @@ func (c *circuit) pause(now time.Time, d time.Duration) {
 	}
 }
 
-// giveUp is how long a receiver may be out of reach before somebody else is told
-// in its place.
+// giveUp is how long a receiver may be out of reach before another
+// one gets its messages.
 const giveUp = 15 * time.Minute
 
 // Health is a receiver's condition.
@@ -97,14 +97,14 @@ func (q *Queue) Ready(now time.Time) bool {
 	return !q.circuit.opens(now).After(now) && (q.taken <= 1 || !q.circuit.trial())
 }
 
-// Away reports whether the receiver as a whole cannot be told, so that its
+// Away reports whether the receiver as a whole does not accept messages, so that its
 // fallback has to be.
 func (q *Queue) Away(now time.Time) bool {
 	c := q.circuit
 	return c.refused || !c.down.IsZero() && now.Sub(c.down) >= giveUp
 }
 
-// Lost reports whether somebody else has to be told of a workload.
+// Lost reports whether another receiver has to get the messages of a workload.
 func (q *Queue) Lost(workload string, now time.Time) bool {
 	if q.Away(now) {
 		return true

@@ -26,7 +26,7 @@ type Delivery struct {
 	// Requested says that the wait is the receiver's own wish, a Retry-After.
 	Requested bool `json:"requested,omitempty"`
 	// Uncertain is set from before an attempt until the receiver has certainly
-	// not taken the message: it may have been heard.
+	// not taken the message: it may have been received.
 	Uncertain bool   `json:"uncertain,omitempty"`
 	Failed    bool   `json:"failed,omitempty"` // refused for good; asked again slowly
 	Status    int    `json:"status,omitempty"` // of the last answer
@@ -54,7 +54,7 @@ func (m Member) action(kind string) action {
 	return action{Kind: kind, Incident: m.Incident, Ordinal: m.Ordinal, Open: m.Open}
 }
 
-// identity is that of a message: who is told what about which incidents. It
+// identity is that of a message: who gets which message about which incidents. It
 // holds no text and no time, so it is the same after a crash.
 func identity(receiver, kind string, ordinal int, incidents ...string) string {
 	h := sha256.New()

@@ -17,7 +17,7 @@ const (
 	ForSilence    Cause = "silence"     // a silence ends then
 	ForFlapping   Cause = "flapping"    // the workload changes too often
 	ForGroup      Cause = "group"       // others may belong into the same message
-	ForReminder   Cause = "reminder"    // the receiver was told, and hears again then
+	ForReminder   Cause = "reminder"    // the receiver has the message, and gets a reminder then
 	ForTurn       Cause = "turn"        // other messages go first
 	ForPerson     Cause = "person"      // somebody takes care of the incident
 )
@@ -34,7 +34,7 @@ type Wait struct {
 	Error    string    `json:"error,omitempty"`
 }
 
-// Explain says what the receiver is told next about a workload, if anything.
+// Explain says which message about a workload the receiver gets next, if any.
 func (q *Queue) Explain(workload string, now time.Time) (w Wait, ok bool) {
 	q.replan(now)
 	e := q.entries[workload]

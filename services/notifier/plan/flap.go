@@ -5,10 +5,10 @@ import "time"
 // A workload flaps when its incidents open and close more often than people can
 // use. Each change beyond the second waits until things are still for a moment;
 // beyond damped changes in a window, until they are still for long, or until
-// the receiver has heard nothing for a whole window.
+// the receiver got nothing for a whole window.
 const (
 	window = 10 * time.Minute
-	quick  = 2 // changes told at once
+	quick  = 2 // changes sent at once
 	settle = 2 * time.Second
 	damped = 5 // changes in a window, beyond which a workload flaps
 	quiet  = window / damped
@@ -28,7 +28,7 @@ func remember(changes []time.Time, now time.Time) []time.Time {
 	return append(kept, now)
 }
 
-// flapping reports whether r's workload changes too often to be told of each.
+// flapping reports whether r's workload changes too often for a message each.
 func (r Row) flapping(now time.Time) bool { return r.recent(now) > damped }
 
 func (r Row) recent(now time.Time) int {

@@ -21,7 +21,7 @@ const (
 // Result is what came of one attempt.
 type Result struct {
 	Outcome    Outcome
-	Uncertain  bool          // not delivered, but perhaps heard: a timeout, a broken connection
+	Uncertain  bool          // not delivered for certain, but perhaps received: a timeout, a broken connection
 	RetryAfter time.Duration // the receiver's wish; 0: none
 	Status     int
 	Ref        string // the receiver's name for the message

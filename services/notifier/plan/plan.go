@@ -25,9 +25,9 @@ func (a action) same(b action) bool {
 	return a == b
 }
 
-// plan compares what is true with what was told. It is the whole policy of what
-// is said about one workload; an action whose time has not come says how long
-// to wait. Rows are told in the order of the incidents: an incident that the
+// plan compares what is true with what was delivered. It is the whole policy of
+// what is sent about one workload; an action whose time has not come says how
+// long to wait. Messages keep the order of the incidents: an incident that the
 // receiver knows as open is closed before the next one is opened, except while
 // the workload flaps.
 func plan(rec events.Record, row Row, p Policy, now time.Time) action {

@@ -5,7 +5,7 @@ import "time"
 // Policy is what the routes and silences say of one workload and one receiver.
 type Policy struct {
 	// Routed is false where no route names the receiver for this workload now.
-	// A receiver that was told of an opening hears of its end all the same.
+	// A receiver that got the opening gets the end all the same.
 	Routed bool
 	// SendResolved is false for a receiver that wants openings only.
 	SendResolved bool

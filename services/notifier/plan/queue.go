@@ -58,7 +58,7 @@ type Settings struct {
 	Jitter   func() float64 // in [0,1); nil: none
 }
 
-// NewQueue makes the queue of a receiver that has never been told of anything.
+// NewQueue makes the queue of a receiver that never got a message.
 func NewQueue(s Settings) *Queue {
 	if s.Limit == nil {
 		s.Limit = rate.NewLimiter(rate.Inf, 1)
@@ -264,7 +264,7 @@ func (q *Queue) take(key string, now time.Time) *Delivery {
 		q.assume(d, now)
 		return nil
 	}
-	// Certainly not heard: whatever is true now is said instead, by the same
+	// Certainly not received: whatever is true now is sent instead, by the same
 	// id if it is the same message.
 	q.drop(d)
 	q.replan(now)
@@ -277,7 +277,7 @@ func (q *Queue) take(key string, now time.Time) *Delivery {
 	return nil
 }
 
-// holds reports whether d, which was perhaps heard, is still true of one of its
+// holds reports whether d, which was perhaps received, is still true of one of its
 // workloads, and so worth repeating.
 func (q *Queue) holds(d *Delivery, now time.Time) bool {
 	return slices.ContainsFunc(d.Members, func(m Member) bool {
@@ -299,8 +299,8 @@ func (e *entry) ended(incident string) bool {
 	return e.policy.SendResolved && e.rec.Incident != incident && e.row.Delivered.Open && e.row.Delivered.Incident == incident
 }
 
-// assume gives up on a message that was perhaps heard and is not true any more.
-// A receiver that wants to know of ends is taken to have heard of the opening,
+// assume gives up on a message that was perhaps received and is not true any more.
+// A receiver that wants to know of ends is taken to have got the opening,
 // so that nothing it may have opened stays open.
 func (q *Queue) assume(d *Delivery, now time.Time) {
 	q.drop(d)
@@ -317,7 +317,7 @@ func (q *Queue) assume(d *Delivery, now time.Time) {
 }
 
 func (q *Queue) record(e *entry, m Member, d *Delivery, now time.Time) {
-	q.untie(e)
+	q.unthread(e)
 	labels := q.labels(e, m, d)
 	e.row = e.row.delivered(m, d, now)
 	if e.row.Delivered.Open {
@@ -331,8 +331,8 @@ func (q *Queue) record(e *entry, m Member, d *Delivery, now time.Time) {
 	}
 }
 
-// untie takes a workload out of the conversation that holds it open.
-func (q *Queue) untie(e *entry) {
+// unthread takes a workload out of the conversation that holds it open.
+func (q *Queue) unthread(e *entry) {
 	if !e.row.Delivered.Open {
 		return
 	}

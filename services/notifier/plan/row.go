@@ -106,7 +106,7 @@ func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 }
 
 // mostRetired is how many incidents may end with their workload, and be followed by
-// another one, before the receiver has heard of the first.
+// another one, before the receiver has got the first.
 const mostRetired = 4
 
 // noteEnd remembers that the latest incident ended with its workload: no later record

@@ -25,7 +25,7 @@ const (
 
 // mcp asks an MCP server: server/discover, which every server of the newest
 // revision knows; unless that is accepted, initialize, and ends the session at
-// once; if that is no way to talk to it either, it opens the event stream of the
+// once; if it does not understand that either, it opens the event stream of the
 // oldest revision (MCP 2026-07-28, backward compatibility).
 //
 // A server with sessions may refuse server/discover because it comes without

@@ -105,17 +105,17 @@ func TestARuleHoldsWhenAllItsConditionsDo(t *testing.T) {
 func TestWhatIsWrongWithARuleIsToldWithItsLineAndKey(t *testing.T) {
 	t.Parallel()
 	for rule, want := range map[string]string{
-		`{status: 2000, verdict: rejected}`:                                       `authwatch.yaml:2: rules[0].status: "2000" is no status; write one such as 200, or a class such as 4xx`,
-		`{status: 6xx, verdict: rejected}`:                                        `authwatch.yaml:2: rules[0].status: "6xx" is no status; write one such as 200, or a class such as 4xx`,
+		`{status: 2000, verdict: rejected}`:                                       `authwatch.yaml:2: rules[0].status: "2000" is not a status; write one such as 200, or a class such as 4xx`,
+		`{status: 6xx, verdict: rejected}`:                                        `authwatch.yaml:2: rules[0].status: "6xx" is not a status; write one such as 200, or a class such as 4xx`,
 		`{status: 403}`:                                                           `authwatch.yaml:2: rules[0].verdict: "" is not known; write rejected, forbidden or nothing`,
 		`{status: 403, verdict: dead}`:                                            `authwatch.yaml:2: rules[0].verdict: "dead" is not known; write rejected, forbidden or nothing`,
 		`{verdict: rejected}`:                                                     `authwatch.yaml:2: rules[0]: has no condition; every answer would match`,
 		`{status: 200, verdict: rejected}`:                                        `authwatch.yaml:2: rules[0].status: would make every good answer a rejected one; add a condition`,
 		`{json: {/a: b}, tool_error: x, verdict: rejected}`:                       `authwatch.yaml:2: rules[0]: has json and tool_error; a rule reads the body in one way`,
-		`{json: {error: x}, verdict: rejected}`:                                   `authwatch.yaml:2: rules[0].json.error: is no JSON pointer; it starts with /, as in /error/code`,
+		`{json: {error: x}, verdict: rejected}`:                                   `authwatch.yaml:2: rules[0].json.error: is not a JSON pointer; it starts with /, as in /error/code`,
 		`{json: {/error: []}, verdict: rejected}`:                                 `authwatch.yaml:2: rules[0].json./error: needs a value; write "*" for any`,
 		`{rpc_message: x, verdict: rejected, status: 500}`:                        `authwatch.yaml:2: rules[0].rpc_message: needs rpc_error; write "*" there for any code`,
-		`{status: 403, verdict: rejected, reason: Token Revoked}`:                 `authwatch.yaml:2: rules[0].reason: "Token Revoked" is no reason; write one word of small letters, such as token_revoked`,
+		`{status: 403, verdict: rejected, reason: Token Revoked}`:                 `authwatch.yaml:2: rules[0].reason: "Token Revoked" is not a reason; write one word of small letters, such as token_revoked`,
 		`{status: 403, verdict: rejected, address: X-Go}`:                         `authwatch.yaml:2: rules[0].address: is for verdict: forbidden`,
 		`{status: 403, verdict: rejected, headers: {a: b}}`:                       `authwatch.yaml:2: rules[0]: unknown key "headers"; did you mean "header"?`,
 		`{status: 403, header: {a: {b: c}}, verdict: rejected}`:                   `authwatch.yaml:2: rules[0].header.a: expected a list, found a mapping`,

@@ -54,14 +54,14 @@ func ValidateProvider(name string) string {
 func (r *Rule) check(add func(key, format string, args ...any)) {
 	for _, text := range r.Status {
 		if _, ok := parseStatus(text); !ok {
-			add(".status", `%q is no status; write one such as 200, or a class such as 4xx`, text)
+			add(".status", `%q is not a status; write one such as 200, or a class such as 4xx`, text)
 		}
 	}
 	if _, ok := kinds[r.Verdict]; !ok {
 		add(".verdict", "%q is not known; write rejected, forbidden or nothing", r.Verdict)
 	}
 	if len(r.Reason) > 64 || strings.ContainsFunc(r.Reason, func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') }) {
-		add(".reason", `%q is no reason; write one word of small letters, such as token_revoked`, r.Reason)
+		add(".reason", `%q is not a reason; write one word of small letters, such as token_revoked`, r.Reason)
 	}
 	if r.Address != "" && r.Verdict != "forbidden" {
 		add(".address", "is for verdict: forbidden")
@@ -96,7 +96,7 @@ func (r *Rule) checkContent(add func(key, format string, args ...any)) {
 	}
 	for pointer := range r.JSON {
 		if pointer != "" && !strings.HasPrefix(pointer, "/") {
-			add(".json."+pointer, "is no JSON pointer; it starts with /, as in /error/code")
+			add(".json."+pointer, "is not a JSON pointer; it starts with /, as in /error/code")
 		}
 	}
 	if len(given) == 0 && len(r.Header)+len(r.Location)+len(r.ContentType) == 0 && slices.ContainsFunc(r.Status, success) {

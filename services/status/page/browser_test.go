@@ -148,7 +148,7 @@ func TestPageWorksWithoutJavaScript(t *testing.T) {
 	require.Contains(t, text(ctx, t, "h1"), "2 need you")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`#w-github`)), chromedp.WaitVisible(chromedp.CSS(`#evidence`))))
 	require.Contains(t, text(ctx, t, "main"), "invalid_token")
-	require.Contains(t, text(ctx, t, "main"), "ops was told of the incident")
+	require.Contains(t, text(ctx, t, "main"), "ops was notified of the incident")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.URL+"/?status=missing")))
 	require.Contains(t, text(ctx, t, "main"), "sentry")
 	require.NotContains(t, text(ctx, t, "main"), "billing")

@@ -81,7 +81,7 @@ func told(d api.Receipt) string {
 		what = "(" + d.Kind + ")"
 	}
 	if delivered {
-		return "was told " + what
+		return "was notified " + what
 	}
-	return "could not be told " + what
+	return "could not be notified " + what
 }

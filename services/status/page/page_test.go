@@ -81,7 +81,7 @@ func TestWorkloadShowsWhyWhatToDoAndWhoWasTold(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 	for _, want := range []string{
 		"The upstream rejected the token", "Put a new token there", "invalid_token", "tools/call", "3f9a1c0b7d22",
-		"ops</b> was told of the incident", "chat</b> could not be told of the incident", "channel_not_found", "running before", "edge-1",
+		"ops</b> was notified of the incident", "chat</b> could not be notified of the incident", "channel_not_found", "running before", "edge-1",
 	} {
 		require.Contains(t, body, want)
 	}
