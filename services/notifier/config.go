@@ -33,8 +33,8 @@ type Route struct {
 	Match     events.Match `yaml:"match"`
 	Receivers []string     `yaml:"receivers"`
 	Continue  bool         `yaml:"continue"`
-	// GroupBy is empty, or "credential": workloads that died of one credential
-	// are told as one message.
+	// GroupBy lists what the workloads of one message share: "credential", and
+	// names of labels.
 	GroupBy []string `yaml:"group_by"`
 	// GroupWait is how long an opening waits for others: 1s with GroupBy, else
 	// nothing. A group that keeps growing is told after five times that.
@@ -58,6 +58,8 @@ type Heartbeat struct {
 	URLFile  string          `yaml:"url_file"`
 	Interval config.Duration `yaml:"interval"` // 1m
 }
+
+const groupByCredential = "credential"
 
 const (
 	defaultGroupWait      = time.Second

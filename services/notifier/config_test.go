@@ -116,8 +116,8 @@ func TestWhatIsWrongWithAConfigurationIsSaidWithItsLine(t *testing.T) {
 			`authwatch.yaml:3: notifier.receivers[0].fallback: no receiver is named "mial"; did you mean "mail"?`,
 		},
 		"unknown grouping": {
-			head + "    - {name: a, log: {}}\n  routes:\n    - {receivers: [a], group_by: [team]}\n",
-			`authwatch.yaml:5: notifier.routes[0].group_by[0]: cannot group by "team"; only "credential" is known`,
+			head + "    - {name: a, log: {}}\n  routes:\n    - {receivers: [a], group_by: [credentials]}\n",
+			`authwatch.yaml:5: notifier.routes[0].group_by[0]: cannot group by "credentials"; write "credential", or the name of a label`,
 		},
 		"two kinds": {
 			head + "    - {name: a, log: {}, ntfy: {url: \"http://x\", topic: t}}\n  routes:\n    - {receivers: [a]}\n",

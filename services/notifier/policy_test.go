@@ -63,6 +63,21 @@ func TestWhatIsSaidAThousandTimesIsToldOnce(t *testing.T) {
 	require.Len(t, ops.attempts(), 2)
 }
 
+func TestAGroupMayBeALabel(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	ops := s.sink()
+	c := one(ops.config("ops"))
+	c.Routes[0].GroupBy = []string{"team"}
+	s.notify(c)
+	for name, team := range map[string]string{"a": "platform", "b": "data", "c": "platform"} {
+		s.truth[name] = events.Record{Labels: map[string]string{"team": team}}
+	}
+	s.die("a", "b", "c", "d")
+	s.passing(100*time.Millisecond, func() bool { return len(ops.accepted()) == 3 })
+	ops.waitForAll("opened a,c", "opened b", "opened d")
+}
+
 func TestAGroupThatRecoversInPartSaysWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	s := newStillStage(t)

@@ -63,9 +63,24 @@ func (r Route) policy(i int, rec events.Record) plan.Policy {
 	}
 	if r.groups() {
 		p.Gather = or(r.GroupInterval, defaultGroupInterval)
-		if c := rec.Credential; c != nil && c.Fingerprint != "" {
-			p.Group = strconv.Itoa(i) + "/" + c.Fingerprint
-		}
+		p.Group = r.group(i, rec)
 	}
 	return p
+}
+
+// group names the group of a record in the i-th route. Without a credential there
+// is none where the credential is part of it; a label that is absent is a value.
+func (r Route) group(i int, rec events.Record) string {
+	parts := []string{strconv.Itoa(i)}
+	for _, by := range r.GroupBy {
+		if by != groupByCredential {
+			parts = append(parts, strconv.Quote(rec.Labels[by]))
+			continue
+		}
+		if rec.Credential == nil || rec.Credential.Fingerprint == "" {
+			return ""
+		}
+		parts = append(parts, rec.Credential.Fingerprint)
+	}
+	return strings.Join(parts, "/")
 }

@@ -116,8 +116,8 @@ func (v *validation) route(at string, r Route) {
 		v.known(fmt.Sprintf("%s.receivers[%d]", at, i), name)
 	}
 	for i, g := range r.GroupBy {
-		if g != "credential" {
-			v.add(fmt.Sprintf("%s.group_by[%d]", at, i), `cannot group by %q; only "credential" is known`, g)
+		if g == "" || g != groupByCredential && strings.HasPrefix(strings.ToLower(g), "cred") { // a slip would be a label that nobody has
+			v.add(fmt.Sprintf("%s.group_by[%d]", at, i), `cannot group by %q; write "credential", or the name of a label`, g)
 		}
 	}
 	for key, d := range map[string]*config.Duration{

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type Discord struct {
 
 	WebhookURL     config.Secret `yaml:"webhook_url"`
 	WebhookURLFile string        `yaml:"webhook_url_file"`
+	Mention        []string      `yaml:"mention"` // who is called by an opening or a reminder
 }
 
 // Discord's limits for an embed.
@@ -32,7 +34,9 @@ const (
 // rate: Discord allows five messages in two seconds.
 func (*Discord) rate() Rate { return Rate{config.Duration(time.Second), 3} }
 
-func (d *Discord) problems() []config.Problem { return append(d.Connection.problems(), d.own()...) }
+func (d *Discord) problems() []config.Problem {
+	return slices.Concat(d.Connection.problems(), d.mentionProblems(), d.own())
+}
 
 func (d *Discord) own() []config.Problem {
 	return CheckURL("webhook_url", d.WebhookURL, d.WebhookURLFile)
@@ -59,7 +63,7 @@ func (d *discord) Send(ctx context.Context, m Message) plan.Result {
 	// Without a version Discord serves an old one, which asks to wait in
 	// milliseconds.
 	u.Path = strings.Replace(u.Path, "/api/webhooks/", "/api/v10/webhooks/", 1)
-	body := discordMessage(m)
+	body := d.message(m)
 	if m.Ref != "" && m.Kind != events.KindReminder {
 		edit := *u
 		edit.Path = strings.TrimRight(edit.Path, "/") + "/messages/" + url.PathEscape(m.Ref)
@@ -101,7 +105,7 @@ func discordWait(body []byte) time.Duration {
 	return time.Duration(min(r.RetryAfter, plan.RetryAfterMost.Seconds()) * float64(time.Second))
 }
 
-func discordMessage(m Message) []byte {
+func (d *Discord) message(m Message) []byte {
 	const red, green, grey = 0xd32f2f, 0x388e3c, 0x9e9e9e
 	return form{
 		escape: discordEscape, title: discordTitle, text: discordText,
@@ -113,7 +117,12 @@ func discordMessage(m Message) []byte {
 			if m.Link != "" {
 				embed["url"] = m.Link
 			}
-			return encodeJSON(map[string]any{"embeds": []any{embed}, "allowed_mentions": map[string]any{"parse": []string{}}})
+			content, allowed := d.mentions(m)
+			body := map[string]any{"embeds": []any{embed}, "allowed_mentions": allowed}
+			if content != "" {
+				body["content"] = content
+			}
+			return encodeJSON(body)
 		},
 	}.fit(m)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type Slack struct {
 	BotTokenFile   string        `yaml:"bot_token_file"`
 	Channel        string        `yaml:"channel"` // for the bot: an id or #name
 	APIURL         string        `yaml:"api_url"` // https://slack.com/api
+	Mention        []string      `yaml:"mention"` // who is called by an opening or a reminder
 }
 
 const slackAPI = "https://slack.com/api"
@@ -41,7 +43,9 @@ func (*Slack) rate() Rate { return Rate{config.Duration(time.Second), 3} }
 
 func (s *Slack) bot() bool { return s.BotToken != "" || s.BotTokenFile != "" }
 
-func (s *Slack) problems() []config.Problem { return append(s.Connection.problems(), s.own()...) }
+func (s *Slack) problems() []config.Problem {
+	return slices.Concat(s.Connection.problems(), s.mentionProblems(), s.own())
+}
 
 func (s *Slack) own() []config.Problem {
 	hook := s.WebhookURL != "" || s.WebhookURLFile != ""
@@ -81,7 +85,7 @@ func (s *slack) Send(ctx context.Context, m Message) plan.Result {
 		return unreadable(err)
 	}
 	return s.do(ctx, call{
-		url: url, header: jsonHeader(), body: slackMessage(m, nil), accept: slackHookAnswer,
+		url: url, header: jsonHeader(), body: s.message(m, nil), accept: slackHookAnswer,
 	})
 }
 
@@ -126,7 +130,7 @@ func (s *slack) asBot(ctx context.Context, m Message) plan.Result {
 	more := map[string]any{"channel": s.Channel}
 	if known {
 		if m.Kind != events.KindReminder {
-			update := slackMessage(m, map[string]any{"channel": channel, "ts": ts})
+			update := s.message(m, map[string]any{"channel": channel, "ts": ts})
 			// A message that was deleted cannot be updated; say it anew then.
 			if a := s.api(ctx, "chat.update", token, update); a.Outcome == plan.Retry || a.Outcome == plan.Refused {
 				return a
@@ -134,7 +138,7 @@ func (s *slack) asBot(ctx context.Context, m Message) plan.Result {
 		}
 		more = map[string]any{"channel": channel, "thread_ts": ts}
 	}
-	a := s.api(ctx, "chat.postMessage", token, slackMessage(m, more))
+	a := s.api(ctx, "chat.postMessage", token, s.message(m, more))
 	if known {
 		a.Ref = m.Ref // the thread keeps its first message
 	}
@@ -179,19 +183,24 @@ func slackOutcome(code string) plan.Outcome {
 	return plan.Refused // invalid_auth, channel_not_found, not_in_channel, is_archived …
 }
 
-// slackMessage is the message to post, or to put in the place of an earlier one.
+// message is the message to post, or to put in the place of an earlier one.
 // Slack shows text where it shows no blocks: in notifications, and read aloud.
-func slackMessage(m Message, more map[string]any) []byte {
+func (s *Slack) message(m Message, more map[string]any) []byte {
 	icon := pick(m, ":white_circle:", ":red_circle:", ":large_green_circle:")
 	return form{
 		escape: slackEscape, title: slackTitle, text: slackText,
 		encode: func(title, text string) []byte {
 			blocks := []any{slackSection(icon + " *" + title + "*"), slackSection(text)}
+			words := icon + " " + title + "\n" + text
+			if who := s.mentions(m); who != "" {
+				blocks = append([]any{slackSection(who)}, blocks...)
+				words = who + " " + words
+			}
 			if m.Link != "" {
 				blocks = append(blocks, slackSection("<"+slackEscape(m.Link)+"|Open in authwatch>"))
 			}
 			body := map[string]any{
-				"text": icon + " " + title + "\n" + text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false,
+				"text": words, "blocks": blocks, "unfurl_links": false, "unfurl_media": false,
 			}
 			maps.Copy(body, more)
 			return encodeJSON(body)

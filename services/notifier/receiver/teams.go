@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ type Teams struct {
 
 	URL     config.Secret `yaml:"url"`
 	URLFile string        `yaml:"url_file"`
+	Mention []string      `yaml:"mention"` // who is called by an opening or a reminder
 }
 
 // A message of Teams has at most 28 KB. What Teams adds to it counts too.
@@ -27,7 +29,9 @@ const (
 
 func (*Teams) rate() Rate { return Rate{config.Duration(time.Second), 4} }
 
-func (t *Teams) problems() []config.Problem { return append(t.Connection.problems(), t.own()...) }
+func (t *Teams) problems() []config.Problem {
+	return slices.Concat(t.Connection.problems(), t.mentionProblems(), t.own())
+}
 
 func (t *Teams) own() []config.Problem { return CheckURL("url", t.URL, t.URLFile) }
 
@@ -45,7 +49,7 @@ func (t *teams) Send(ctx context.Context, m Message) plan.Result {
 	if err != nil {
 		return unreadable(err)
 	}
-	return t.do(ctx, call{url: url, header: jsonHeader(), body: teamsMessage(m), accept: teamsAnswer})
+	return t.do(ctx, call{url: url, header: jsonHeader(), body: t.message(m), accept: teamsAnswer})
 }
 
 // teamsErrors are the errors that an Office 365 connector answers with a status of
@@ -77,7 +81,7 @@ func teamsAnswer(body []byte, a *plan.Result) {
 	}
 }
 
-func teamsMessage(m Message) []byte {
+func (t *Teams) message(m Message) []byte {
 	block := func(text string, more map[string]any) map[string]any {
 		b := map[string]any{"type": "TextBlock", "text": text, "wrap": true}
 		maps.Copy(b, more)
@@ -86,12 +90,20 @@ func teamsMessage(m Message) []byte {
 	return form{
 		escape: cardEscape, title: teamsTitle, body: teamsBytes,
 		encode: func(title, text string) []byte {
+			body := []any{
+				block(title, map[string]any{"size": "Large", "weight": "Bolder", "color": pick(m, "Default", "Attention", "Good")}),
+				block(text, nil),
+			}
+			who, entities := t.mentions(m)
+			if who != "" {
+				body = append(body, block(who, nil))
+			}
 			card := map[string]any{
 				"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-				"body": []any{
-					block(title, map[string]any{"size": "Large", "weight": "Bolder", "color": pick(m, "Default", "Attention", "Good")}),
-					block(text, nil),
-				},
+				"body": body,
+			}
+			if len(entities) > 0 {
+				card["msteams"] = map[string]any{"entities": entities}
 			}
 			if m.Link != "" {
 				card["actions"] = []any{map[string]any{"type": "Action.OpenUrl", "title": "Open in authwatch", "url": m.Link}}
