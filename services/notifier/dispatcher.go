@@ -120,6 +120,9 @@ func (d *dispatcher) follow(ctx context.Context) error {
 
 // observe takes in one message of the STATUS stream.
 func (d *dispatcher) observe(m bus.Message) {
+	if events.Rebuilt(m.Event) {
+		return // it was told when it was new
+	}
 	rec, err := events.ParseStatus(m.Event)
 	if err != nil {
 		d.log.Warn("status is not understood", "subject", m.Subject, "sequence", m.Sequence, "err", err)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/status/api"
 )
@@ -59,6 +60,9 @@ func (r *reader) follow(ctx context.Context, last uint64) error {
 // take puts a record of the stream into the view. One that cannot be read was not
 // written by a status service: it is logged and left out.
 func (r *reader) take(m bus.Message) {
+	if events.Rebuilt(m.Event) {
+		return // the record follows
+	}
 	if known, ok := r.view.get(m.Event.Subject()); ok && known.sequence == m.Sequence &&
 		(known.stream.IsZero() || known.stream.Equal(m.Created)) {
 		return // it was written here

@@ -23,6 +23,7 @@ type journal interface {
 	Next(ctx context.Context, stream, filter string, from uint64, known bus.Message) (bus.Message, error)
 	Last(ctx context.Context, stream, filter string) (bus.Message, error)
 	Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error)
+	Rewrite(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error)
 }
 
 // leases say which proxies serve a workload now.
@@ -64,13 +65,17 @@ func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 	workload := m.Event.Subject()
 	v, ok := rc.view.get(workload)
 	for range maxConflicts {
-		if !ok {
-			var err error
-			if v, err = rc.load(ctx, workload); err != nil {
+		lost, err := lostRecord{}, error(nil)
+		if !ok || v.sequence == 0 {
+			if v, lost, err = rc.load(ctx, workload); err != nil {
 				return err
 			}
 		}
-		err := rc.catchUp(ctx, v, m)
+		if lost.is {
+			err = rc.rebuild(ctx, v, lost.record, m)
+		} else {
+			err = rc.catchUp(ctx, v, m)
+		}
 		if !errors.Is(err, bus.ErrConflict) {
 			return err
 		}
@@ -81,30 +86,41 @@ func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 	return fmt.Errorf("record %s: %w", workload, bus.ErrConflict)
 }
 
+// lostRecord says that the stream had a record and has it no more, and what this
+// process knows of it; that may be nothing.
+type lostRecord struct {
+	is     bool
+	record events.Record
+}
+
 // load reads the current record from the stream. A read may be behind what this
 // process knows, and then what is known is used: positions in skipped are only
 // valid together with the record that they were found with. A workload without a record has
 // an empty one at sequence 0, which is what compare-and-set expects of it.
-func (rc *recorder) load(ctx context.Context, workload string) (version, error) {
+func (rc *recorder) load(ctx context.Context, workload string) (version, lostRecord, error) {
+	empty := events.Record{Workload: workload}
 	m, err := rc.bus.Last(ctx, bus.StreamStatus, statusOf(workload))
 	if errors.Is(err, bus.ErrNotFound) {
 		rc.forget(workload)
-		return version{record: events.Record{Workload: workload}}, nil
+		known, ok := rc.view.lose(workload)
+		return version{record: empty}, lostRecord{ok, known}, nil
 	}
 	if err != nil && !errors.Is(err, bus.ErrMalformed) {
-		return version{}, fmt.Errorf("load %s: %w", workload, err)
+		return version{}, lostRecord{}, fmt.Errorf("load %s: %w", workload, err)
 	}
 	v, err := versionOf(m)
 	if err != nil {
 		// Somebody else wrote there. The observations make the record anew.
 		rc.log.Error("record is unreadable and is rebuilt", "workload", workload, "sequence", m.Sequence, "err", err)
 		rc.forget(workload)
-		return version{record: events.Record{Workload: workload}, sequence: m.Sequence, stream: m.Created}, nil
+		known, _ := rc.view.lose(workload)
+		return version{record: empty, sequence: m.Sequence, stream: m.Created}, lostRecord{true, known}, nil
 	}
 	if known, taken := rc.view.put(v); !taken {
-		return known, nil
+		return known, lostRecord{}, nil
 	}
-	return v, nil
+	// A record that is marked is on the way to the one that was lost.
+	return v, lostRecord{is: events.Rebuilt(m.Event)}, nil
 }
 
 // catchUp applies the workload's observations from v's position to m.
@@ -154,24 +170,32 @@ func (rc *recorder) next(ctx context.Context, m bus.Message, at *events.Position
 	}
 }
 
-// apply stores the record after one message.
-func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (version, error) {
-	began := time.Now()
-	o, err := observe(m)
-	if err != nil {
-		return v, fmt.Errorf("%w: %w", errUnusable, err)
+// step returns the record after one message.
+func (rc *recorder) step(ctx context.Context, r events.Record, m bus.Message) (after events.Record, o Observation, changed bool, err error) {
+	if o, err = observe(m); err != nil {
+		return r, o, false, fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if doubtful(v.record, o) {
+	if doubtful(r, o) {
 		if o.Repeated, err = rc.storedBefore(ctx, m); err != nil {
-			return v, err
+			return r, o, false, err
 		}
 	}
 	if o.Type == events.TypeRetired {
-		if o.ServedElsewhere, err = rc.servedElsewhere(ctx, v.record, o); err != nil {
-			return v, err
+		if o.ServedElsewhere, err = rc.servedElsewhere(ctx, r, o); err != nil {
+			return r, o, false, err
 		}
 	}
-	after, changed := Apply(v.record, o)
+	after, changed = Apply(r, o)
+	return after, o, changed, nil
+}
+
+// apply stores the record after one message.
+func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (version, error) {
+	began := time.Now()
+	after, o, changed, err := rc.step(ctx, v.record, m)
+	if err != nil {
+		return v, err
+	}
 	if !changed {
 		rc.skip(m)
 		return v, nil

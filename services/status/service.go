@@ -169,7 +169,11 @@ func (s *Service) Run(ctx context.Context) error {
 		if !done {
 			return nil
 		}
-		group.Go(func() error { return s.reader.follow(ctx, last) })
+		group.Go(func() error {
+			return s.rebuildAfterResets(ctx, func() {
+				group.Go(func() error { return s.reader.follow(ctx, last) })
+			})
+		})
 		return s.retry.again(ctx, "consume observations", s.consume)
 	})
 	return group.Wait()

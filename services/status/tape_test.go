@@ -107,6 +107,11 @@ func (tp *tape) Write(_ context.Context, e event.Event, filter string, last uint
 	return m.Sequence, nil
 }
 
+func (tp *tape) Rewrite(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error) {
+	delete(tp.ids, e.ID())
+	return tp.Write(ctx, e, filter, last)
+}
+
 // hydrated is the view of a process that starts now.
 func (tp *tape) hydrated() *view {
 	v := newView()

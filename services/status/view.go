@@ -71,3 +71,44 @@ func (w *view) records() []events.Record {
 	}
 	return all
 }
+
+// lose says that a workload's record is gone from the stream, and returns what is
+// known of it. It is shown until it is written again.
+func (w *view) lose(name string) (known events.Record, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.versions[name]
+	if ok {
+		w.versions[name] = version{record: v.record}
+	}
+	return v.record, ok
+}
+
+func (w *view) loseAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, v := range w.versions {
+		w.versions[name] = version{record: v.record}
+	}
+}
+
+// expect says that a workload had a record once, which the stream may have lost.
+func (w *view) expect(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.versions[name]; !ok {
+		w.versions[name] = version{record: events.Record{Workload: name}}
+	}
+}
+
+// lost are the workloads whose records are gone from the stream.
+func (w *view) lost() (names []string) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for name, v := range w.versions {
+		if v.sequence == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}

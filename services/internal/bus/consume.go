@@ -130,6 +130,16 @@ func (b *Bus) bind(ctx context.Context, c Consumer) (jetstream.Consumer, error) 
 	return durable, nil
 }
 
+// Handled returns the sequence up to which every message of a stream was ended for a
+// durable consumer.
+func (b *Bus) Handled(ctx context.Context, stream, durable string) (uint64, error) {
+	c, err := b.bind(ctx, Consumer{Stream: stream, Durable: durable})
+	if err != nil {
+		return 0, err
+	}
+	return c.CachedInfo().AckFloor.Stream, nil
+}
+
 // consuming takes note of whether messages are asked for.
 func (b *Bus) consuming(c Consumer, on bool) {
 	gauge := b.metrics.consuming.WithLabelValues(c.Stream, c.Durable)

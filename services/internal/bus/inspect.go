@@ -204,7 +204,7 @@ func (b *Bus) lookAt(ctx context.Context, name string) (foreign bool, err error)
 	b.streams.put(name, info.Created)
 	b.metrics.bytes.WithLabelValues(name).Set(float64(info.State.Bytes))
 	b.metrics.maxBytes.WithLabelValues(name).Set(float64(info.Config.MaxBytes))
-	if before.reset(info) {
+	if before.reset(name, info) {
 		b.log.Warn("what a stream held is gone", "stream", name, "created", info.Created, "first", info.State.First)
 		for fn := range i.resets[name] {
 			go (*fn)()
@@ -214,14 +214,20 @@ func (b *Bus) lookAt(ctx context.Context, name string) (foreign bool, err error)
 }
 
 // reset reports whether all that was there before is gone.
-func (s streamInfo) reset(now streamInfo) bool {
+func (s streamInfo) reset(name string, now streamInfo) bool {
 	switch {
 	case s.Created.IsZero():
 		return false
 	case !s.Created.Equal(now.Created):
 		return true
 	}
-	return s.State.Messages > 0 && now.State.First > s.State.Last
+	if strings.HasPrefix(name, bucketPrefix) {
+		return false // a value takes the place of the one before
+	}
+	if s.State.Messages > 0 {
+		return now.State.First > s.State.Last
+	}
+	return now.State.First > s.State.Last+1 // what was stored since is gone
 }
 
 // own refuses what is to be written to a stream that this program did not make. A

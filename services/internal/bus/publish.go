@@ -45,9 +45,7 @@ func (b *Bus) Write(ctx context.Context, e event.Event, filter string, last uint
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", e.Type(), err)
 	}
-	msg.Header.Set(headerExpectSequence, strconv.FormatUint(last, 10))
-	msg.Header.Set(headerExpectFilter, filter)
-	ack, err := b.store(ctx, msg)
+	ack, err := b.storeAfter(ctx, msg, filter, last)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("write %s: %w", msg.Subject, err)
@@ -56,6 +54,28 @@ func (b *Bus) Write(ctx context.Context, e event.Event, filter string, last uint
 		return 0, fmt.Errorf("write %s: %w: this event is stored already, at %d", msg.Subject, ErrConflict, ack.Sequence)
 	}
 	return ack.Sequence, nil
+}
+
+// Rewrite is Write for an event that was stored once and is stored again, because it
+// was purged or another message took its place: its id does not count.
+func (b *Bus) Rewrite(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error) {
+	msg, err := encode(e)
+	if err != nil {
+		return 0, fmt.Errorf("rewrite %s: %w", e.Type(), err)
+	}
+	msg.Header.Del(events.HeaderMsgID)
+	ack, err := b.storeAfter(ctx, msg, filter, last)
+	if err != nil {
+		return 0, fmt.Errorf("rewrite %s: %w", msg.Subject, err)
+	}
+	return ack.Sequence, nil
+}
+
+// storeAfter stores a message if last is the newest on filter.
+func (b *Bus) storeAfter(ctx context.Context, msg *nats.Msg, filter string, last uint64) (*jetstream.PubAck, error) {
+	msg.Header.Set(headerExpectSequence, strconv.FormatUint(last, 10))
+	msg.Header.Set(headerExpectFilter, filter)
+	return b.store(ctx, msg)
 }
 
 func encode(e event.Event) (*nats.Msg, error) {

@@ -124,10 +124,20 @@ func (r Row) noteEnd(rec events.Record) (after Row, news bool) {
 // told of nor is known to be due. A replayed record of an earlier incident is
 // recognised by its ordinal.
 func (r Row) isDue(rec events.Record) bool {
-	if rec.Incident == r.Delivered.Incident || (rec.Incidents > 0 && rec.Incidents <= r.Delivered.Incidents) {
+	if rec.Incident == r.Delivered.Incident || r.replays(rec) {
 		return false
 	}
 	return r.Due == nil || r.Due.Incident != rec.Incident
+}
+
+// replays reports whether rec's incident is before the one delivered last. Incidents
+// are counted from one again when STATUS was created anew and the observations of
+// the earlier ones are gone; one that opened later is new all the same.
+func (r Row) replays(rec events.Record) bool {
+	if rec.Incidents == 0 || rec.Incidents > r.Delivered.Incidents {
+		return false
+	}
+	return r.Delivered.Opened.IsZero() || !openedAt(rec).After(r.Delivered.Opened)
 }
 
 // openedAt is when the open incident of rec began; its status may have changed
