@@ -27,6 +27,9 @@ func text(m Message, most int) string {
 			fmt.Fprintf(&b, "and %d more workloads, for other reasons\n", count(all[i:]))
 			break
 		}
+		if i > 0 && len(e.workloads)+len(all[i-1].workloads) > 2 {
+			b.WriteString("\n") // a list of names ends before the next explanation
+		}
 		b.WriteString(e.text(most) + "\n")
 	}
 	if m.Left > 0 {
