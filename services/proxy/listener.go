@@ -30,6 +30,8 @@ type listener struct {
 
 	limits Limits
 	srv    *http.Server
+	share  *share
+	former []*http.Server // finish what they have begun
 }
 
 type accepted struct {
@@ -51,14 +53,20 @@ func openListener(ctx context.Context, path, addr string, l Limits, h http.Handl
 	return o, nil
 }
 
-// setLimits makes the next server the current one. It returns the one before if
-// it has to end, which is nil if the limits of a connection are the same.
-func (l *listener) setLimits(limits Limits) (before *http.Server) {
+// setLimits puts another server in the place of the current one, unless it has the
+// same limits. The one before is not shut down: it would drop a connection that it
+// has just accepted.
+func (l *listener) setLimits(limits Limits) (changed bool) {
 	limits.RequestBody = 0 // of a request
 	if l.srv != nil && l.limits == limits {
-		return nil
+		return false
 	}
-	before, l.limits = l.srv, limits
+	if l.srv != nil {
+		_ = l.share.Close()
+		l.srv.SetKeepAlivesEnabled(false)
+		l.former = append(l.former, l.srv)
+	}
+	l.limits, l.share = limits, &share{l: l, closed: make(chan struct{})}
 	l.srv = &http.Server{
 		Handler:           l.handler,
 		ReadHeaderTimeout: cmp.Or(limits.HeaderTimeout.Std(), 10*time.Second),
@@ -68,7 +76,7 @@ func (l *listener) setLimits(limits Limits) (before *http.Server) {
 		ConnContext:       forward.ConnContext,
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(l.ctx) },
 	}
-	return before
+	return true
 }
 
 // accept gives connections to the current server until the listener is closed.
@@ -87,9 +95,9 @@ func (l *listener) accept() {
 	}
 }
 
-// serve blocks until srv is shut down.
-func (l *listener) serve(srv *http.Server) error {
-	err := srv.Serve(&share{l: l, closed: make(chan struct{})})
+// serve blocks until srv accepts no more.
+func serve(srv *http.Server, from *share) error {
+	err := srv.Serve(from)
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -104,6 +112,11 @@ type share struct {
 }
 
 func (s *share) Accept() (net.Conn, error) {
+	select {
+	case <-s.closed: // comes first
+		return nil, net.ErrClosed
+	default:
+	}
 	select {
 	case <-s.closed:
 	case <-s.l.ended:
@@ -123,7 +136,7 @@ func (s *share) Addr() net.Addr { return s.l.ln.Addr() }
 // leave stops listening and lets every stream run to its end.
 func (l *listener) leave(ctx context.Context) {
 	_ = l.ln.Close()
-	_ = l.srv.Shutdown(ctx)
+	l.shutdown(ctx)
 }
 
 // stop lets short requests finish and ends the others.
@@ -131,7 +144,17 @@ func (l *listener) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
 	defer cancel()
 	_ = l.ln.Close()
-	if l.srv.Shutdown(ctx) != nil {
-		_ = l.srv.Close()
+	for _, srv := range l.shutdown(ctx) {
+		_ = srv.Close()
 	}
+}
+
+// shutdown returns the servers that still have requests when ctx ends.
+func (l *listener) shutdown(ctx context.Context) (busy []*http.Server) {
+	for _, srv := range append(l.former, l.srv) {
+		if srv.Shutdown(ctx) != nil {
+			busy = append(busy, srv)
+		}
+	}
+	return busy
 }

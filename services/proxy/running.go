@@ -57,9 +57,8 @@ func (r *running) apply(next *table) error {
 	r.reportGone(next)
 	r.followClients(next.clients)
 	for _, l := range r.listeners {
-		if before := l.setLimits(next.cfg.Limits); before != nil {
+		if l.setLimits(next.cfg.Limits) {
 			r.serve(l)
-			r.wg.Go(func() { _ = before.Shutdown(r.ctx) })
 		}
 	}
 	for addr, l := range fresh {
@@ -79,9 +78,9 @@ func (r *running) apply(next *table) error {
 
 // serve serves l with its current server.
 func (r *running) serve(l *listener) {
-	srv := l.srv
+	srv, from := l.srv, l.share
 	r.wg.Go(func() {
-		if err := l.serve(srv); err != nil {
+		if err := serve(srv, from); err != nil {
 			select {
 			case r.failed <- fmt.Errorf("serve %s: %w", l.ln.Addr(), err):
 			default:
