@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/outbound"
@@ -72,10 +73,20 @@ func trialOf(a probe.Result) Trial {
 		t.Detail = "the token is valid but lacks scope"
 	case isGateway(a.Status):
 		t.Unreachable, t.Detail = true, fmt.Sprintf("a gateway answered %d instead of the upstream", a.Status)
+	case a.Better != "":
+		t.Detail = "the upstream redirects; write the upstream " + differently(a.Better) + a.Better
 	case a.Instead != "":
 		t.Detail = a.Instead + " says nothing about the token"
 	default:
 		t.Detail = fmt.Sprintf("status %d says nothing about the token", a.Status)
 	}
 	return t
+}
+
+// differently says what is easily overlooked in an address.
+func differently(address string) string {
+	if strings.HasSuffix(address, "/") {
+		return "with the slash: "
+	}
+	return "as "
 }

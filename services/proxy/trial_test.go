@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +76,27 @@ func TestATokenThatCannotBeSentIsNotTried(t *testing.T) {
 	t.Parallel()
 	_, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Upstream: "http://127.0.0.1:1"}, &credential.Snapshot{Problem: events.ProblemMalformed})
 	require.ErrorContains(t, err, "malformed")
+}
+
+func TestATrialSaysHowAnUpstreamThatRedirectsIsWritten(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"/mcp/":                          "the upstream redirects; write the upstream with the slash: HOST/mcp/",
+		"/mcp/?api_key=canary":           "the upstream redirects; write the upstream with the slash: HOST/mcp/",
+		"https://127.0.0.1/mcp":          "the upstream redirects; write the upstream as https://127.0.0.1/mcp",
+		"/login":                         "status 307 says nothing about the token",
+		"https://login.example.com/mcp/": "status 307 says nothing about the token",
+	} {
+		for _, kind := range []string{proxy.KindMCP, proxy.KindHTTP} {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", location)
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			}))
+			t.Cleanup(s.Close)
+			got, err := proxy.Try(t.Context(), proxy.Workload{Name: "x", Kind: kind, Upstream: s.URL + "/mcp"}, &credential.Snapshot{Token: "the-token"})
+			require.NoError(t, err)
+			require.Equal(t, "unclear", got.Result(), location)
+			require.Equal(t, strings.Replace(want, "HOST", s.URL, 1), got.Detail)
+		}
+	}
 }

@@ -45,9 +45,7 @@ func (x *Exchange) Pass(resp *http.Response) error {
 func (x *Exchange) begin(resp *http.Response) {
 	h := x.Writer.Header()
 	copyAnswer(h, resp.Header)
-	if loc, ok := h["Location"]; ok && len(loc) == 1 {
-		h["Location"] = []string{x.Target.Local(resp.Request.URL, loc[0])}
-	}
+	x.Target.localize(h, resp.Request.URL)
 	announceTrailers(h, resp)
 	modern, unknown := x.Request.ProtoAtLeast(1, 1), resp.ContentLength < 0
 	if len(resp.Trailer) > 0 && resp.Request.Method != http.MethodHead && modern {
@@ -72,7 +70,7 @@ func (x *Exchange) reader(resp *http.Response) io.Reader {
 	if !x.MCP || !isStream(resp) {
 		return x.body
 	}
-	return newEndpointReader(x.body, func(ref string) string { return x.Target.Local(resp.Request.URL, ref) })
+	return newEndpointReader(x.body, func(ref string) string { return x.Target.Endpoint(resp.Request.URL, ref) })
 }
 
 // isStream reports whether this is an event stream to stay open, which a legacy

@@ -11,6 +11,7 @@ type Target struct {
 	root   string   // its escaped path as written; "/" when it has none
 	prefix string   // root without its final slash: what a rest is appended to
 	mount  string   // where clients find it: "/github", or "" on a listener of its own
+	named  *named
 }
 
 // NewTarget maps mount to base.
@@ -19,7 +20,7 @@ func NewTarget(base *url.URL, mount string) Target {
 	if root == "" {
 		root = "/"
 	}
-	return Target{base: base, root: root, prefix: strings.TrimSuffix(root, "/"), mount: mount}
+	return Target{base: base, root: root, prefix: strings.TrimSuffix(root, "/"), mount: mount, named: &named{}}
 }
 
 // URL returns the upstream's address for what a client wrote after the mount
@@ -27,9 +28,12 @@ func NewTarget(base *url.URL, mount string) Target {
 // decoded, cleaned or encoded anew.
 func (t Target) URL(rest, query string, force bool) *url.URL {
 	u := &url.URL{Scheme: t.base.Scheme, Host: t.base.Host}
-	if rest == "" {
+	switch {
+	case rest == "":
 		setPath(u, t.root)
-	} else {
+	case t.named.has(rest):
+		setPath(u, rest)
+	default:
 		setPath(u, t.prefix+rest)
 	}
 	switch own := t.base.RawQuery; {
@@ -59,70 +63,6 @@ func setPath(u *url.URL, raw string) {
 	if strings.HasPrefix(raw, "//") {
 		u.Opaque = "//" + u.Host + raw
 	}
-}
-
-// Local translates a reference that the upstream sent in answer to a request
-// for from (a Location, the endpoint of the legacy transport) into one that
-// leads through the proxy. A reference outside the base becomes an absolute URL,
-// so that it still means the same.
-func (t Target) Local(from *url.URL, ref string) string {
-	u, err := url.Parse(ref)
-	if err != nil {
-		return ref
-	}
-	if t.mount == "" && t.prefix == "" && u.Host == "" {
-		return ref // the paths are the same on both sides
-	}
-	abs := from.ResolveReference(u)
-	if !strings.EqualFold(abs.Scheme, t.base.Scheme) || !sameHost(abs, t.base) {
-		return ref
-	}
-	local, ok := t.localPath(abs.EscapedPath())
-	if !ok {
-		return abs.String()
-	}
-	if abs.RawQuery != "" || abs.ForceQuery {
-		local += "?" + abs.RawQuery
-	}
-	if f := abs.EscapedFragment(); f != "" {
-		local += "#" + f
-	}
-	return local
-}
-
-func (t Target) localPath(path string) (string, bool) {
-	if path == "" {
-		path = "/"
-	}
-	rest, ok := strings.CutPrefix(path, t.prefix)
-	switch {
-	case path == t.root:
-		rest = ""
-	case !ok || rest == "" || rest[0] != '/':
-		return "", false
-	}
-	local := t.mount + rest
-	if local == "" {
-		return "/", true
-	}
-	if strings.HasPrefix(local, "//") {
-		return "/." + local, true // "//x" would name a host (RFC 3986 section 4.2)
-	}
-	return local, true
-}
-
-func sameHost(a, b *url.URL) bool {
-	return strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	if strings.EqualFold(u.Scheme, "https") {
-		return "443"
-	}
-	return "80"
 }
 
 // Split cuts a request target as it came on the wire into path and query. The

@@ -55,6 +55,9 @@ type Result struct {
 	// Instead says, of an answer that would be an acceptance by its status, what it
 	// is.
 	Instead string
+	// Better is how the upstream has to be written, where a redirect says it: with a
+	// slash at its end, or with https.
+	Better string
 }
 
 // Request is what was asked, for people: "POST server/discover".
@@ -106,9 +109,36 @@ func (q Question) send(ctx context.Context, method, rpc, body string, header htt
 		return a, ""
 	}
 	defer resp.Body.Close()
-	a.Status = resp.StatusCode
+	a.Status, a.Better = resp.StatusCode, better(q.URL, resp)
 	q.judge(&a, resp)
 	return a, resp.Header.Get("Mcp-Session-Id")
+}
+
+// better is the address without query that a redirect to the same place at the
+// same host names.
+func better(asked *url.URL, resp *http.Response) string {
+	if resp.StatusCode < 300 || resp.StatusCode > 399 {
+		return ""
+	}
+	to, err := resp.Location()
+	if err != nil || !strings.EqualFold(to.Hostname(), asked.Hostname()) {
+		return ""
+	}
+	from := asked.EscapedPath()
+	if asked.Opaque != "" {
+		from = asked.Opaque
+	}
+	slash := to.EscapedPath() == from+"/" || to.EscapedPath()+"/" == from
+	secure := asked.Scheme == "http" && to.Scheme == "https"
+	if !slash && !(secure && to.EscapedPath() == from) {
+		return ""
+	}
+	as := *to
+	as.RawQuery, as.Fragment, as.User, as.ForceQuery = "", "", nil, false
+	if asked.Scheme == "https" { // a gateway in between ends TLS
+		as.Scheme, as.Host = asked.Scheme, asked.Host
+	}
+	return as.String()
 }
 
 // judge finds the verdict on an answer: by the rules on its head, else by HTTP
