@@ -188,3 +188,27 @@ func TestAnotherContentOfTheCAFileHoldsAfterAReload(t *testing.T) {
 	require.Error(t, w.proxy.Reload(w.cfg))
 	require.Equal(t, http.StatusOK, w.call("a").status)
 }
+
+func TestTheTokenIsChosenAfterTheBodyIsHere(t *testing.T) {
+	t.Parallel()
+	up := newRemote(t, goodToken)
+	w := newWorld(t, up.URL)
+	require.Equal(t, http.StatusOK, w.call("tools/list").status)
+	const newToken = "another-good-token-0123456789"
+	body := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
+	c, err := net.Dial("tcp", w.proxy.Address())
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = fmt.Fprintf(c, "POST /github HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:10])
+	require.NoError(t, err)
+	up.revoke(goodToken)
+	up.accept(newToken)
+	w.put(newToken)
+	require.Eventually(t, func() bool { return w.call("tools/list").status == http.StatusOK }, 10*time.Second, 5*time.Millisecond)
+	_, err = io.WriteString(c, body[10:])
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+}
