@@ -1,7 +1,6 @@
 package standalone_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,14 +25,7 @@ status: {listen: "127.0.0.1:0", admin_listen: ""}
 notifier: {admin_listen: ""}
 `, text, t.TempDir()))
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // the cleanup waits for the end
-	ended := make(chan error, 1)
-	app := standalone.New(standalone.Options{Config: cfg, Log: slog.New(slog.DiscardHandler)})
-	go func() { ended <- app.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-ended)
-	})
+	start(t, cfg)
 	return cfg
 }
 
