@@ -8,16 +8,19 @@ import (
 	"strconv"
 )
 
-// A page is read with one request (JetStream ADR-31, batch).
+// A page is read with one request (JetStream ADR-31, batch). The first one is small:
+// who wants little holds little.
 const (
 	batchMessages = 8192
 	batchBytes    = 16 << 20
+	firstBytes    = 64 << 10
 )
 
 // batches passes every event on a filter from a sequence on to fn, in order.
 func (b *Bus) batches(ctx context.Context, stream, filter string, from uint64, fn func(Message) error) error {
-	for from = max(from, 1); ; {
-		batch, more, err := b.batchGet(ctx, stream, filter, from)
+	from = max(from, 1)
+	for page := firstBytes; ; page = batchBytes {
+		batch, more, err := b.batchGet(ctx, stream, filter, from, page)
 		if err != nil {
 			return fmt.Errorf("read %s %s: %w", stream, filter, err)
 		}
@@ -36,8 +39,8 @@ func (b *Bus) batches(ctx context.Context, stream, filter string, from uint64, f
 }
 
 // batchGet returns the messages of one request and whether there are more.
-func (b *Bus) batchGet(ctx context.Context, stream, filter string, from uint64) (batch []stored, more bool, err error) {
-	body, err := json.Marshal(get{Next: filter, Sequence: from, Batch: batchMessages, MaxBytes: batchBytes})
+func (b *Bus) batchGet(ctx context.Context, stream, filter string, from uint64, most int) (batch []stored, more bool, err error) {
+	body, err := json.Marshal(get{Next: filter, Sequence: from, Batch: batchMessages, MaxBytes: most})
 	if err != nil {
 		return nil, false, err
 	}

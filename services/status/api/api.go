@@ -29,11 +29,12 @@ type API struct {
 	journal Journal
 	feed    *Feed
 	openapi []byte
+	reading chan struct{} // the replays that read now
 }
 
 // New returns the API; document is its OpenAPI description.
 func New(r Reader, j Journal, f *Feed, document []byte) *API {
-	return &API{reader: r, journal: j, feed: f, openapi: document}
+	return &API{reader: r, journal: j, feed: f, openapi: document, reading: make(chan struct{}, maxReading)}
 }
 
 // Handler serves the API.

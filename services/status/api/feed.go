@@ -26,15 +26,18 @@ func frameOf(m bus.Message) (frame, error) {
 type Feed struct {
 	mu        sync.Mutex
 	last      uint64
-	listeners map[chan frame]struct{}
+	listeners map[chan frame]*int64 // the bytes that wait in it
 }
 
 // NewFeed returns a feed that has sent nothing yet.
-func NewFeed() *Feed { return &Feed{listeners: make(map[chan frame]struct{})} }
+func NewFeed() *Feed { return &Feed{listeners: make(map[chan frame]*int64)} }
 
-// backlog is how far a listener may fall behind before it is disconnected. It
-// reconnects with Last-Event-ID and gets what it missed from the stream.
-const backlog = 1024
+// How far a listener may fall behind before it is disconnected, in frames and in
+// bytes. It reconnects with Last-Event-ID and gets what it missed from the stream.
+const (
+	backlog      = 64
+	backlogBytes = 64 << 10
+)
 
 // Skip sets the position of the feed before its first frame.
 func (f *Feed) Skip(last uint64) {
@@ -47,6 +50,12 @@ func (f *Feed) Skip(last uint64) {
 func (f *Feed) Send(m bus.Message) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if m.Sequence <= f.last { // the stream was created anew
+		for l := range f.listeners {
+			delete(f.listeners, l)
+			close(l)
+		}
+	}
 	f.last = m.Sequence
 	if len(f.listeners) == 0 {
 		return nil
@@ -55,13 +64,18 @@ func (f *Feed) Send(m bus.Message) error {
 	if err != nil {
 		return err
 	}
-	for l := range f.listeners {
-		select {
-		case l <- one:
-		default:
-			delete(f.listeners, l)
-			close(l)
+	for l, waiting := range f.listeners {
+		size := int64(len(one.data))
+		if *waiting == 0 || *waiting+size <= backlogBytes {
+			select {
+			case l <- one:
+				*waiting += size
+				continue
+			default:
+			}
 		}
+		delete(f.listeners, l)
+		close(l)
 	}
 	return nil
 }
@@ -72,8 +86,17 @@ func (f *Feed) listen() (frames chan frame, last uint64) {
 	frames = make(chan frame, backlog)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.listeners[frames] = struct{}{}
+	f.listeners[frames] = new(int64)
 	return frames, f.last
+}
+
+// took says that a listener has written a frame.
+func (f *Feed) took(frames chan frame, one frame) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if waiting, ok := f.listeners[frames]; ok {
+		*waiting -= int64(len(one.data))
+	}
 }
 
 func (f *Feed) leave(frames chan frame) {

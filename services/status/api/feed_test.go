@@ -121,3 +121,92 @@ func TestFeedRefusesAnIDThatIsNoSequence(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 }
+
+func TestAReplayIsReadInPiecesAndComesWhole(t *testing.T) {
+	t.Parallel()
+	var all stored
+	for i := range uint64(1000) {
+		all = append(all, message(t, i+1))
+	}
+	feed := NewFeed()
+	feed.Skip(1000)
+	a := New(empty{}, all, feed, nil)
+	frames, more, err := a.read(t.Context(), 0)
+	require.NoError(t, err)
+	require.True(t, more)
+	size := 0
+	for _, f := range frames {
+		size += len(f.data)
+	}
+	require.LessOrEqual(t, size, 64<<10)
+
+	ids := feedIDs(t, a, "1", 999)
+	require.Len(t, ids, 999)
+	require.Equal(t, "1000", ids[998])
+}
+
+func TestListenersComeBackWhenTheStreamIsCreatedAnew(t *testing.T) {
+	t.Parallel()
+	f := NewFeed()
+	f.Skip(900)
+	frames, _ := f.listen()
+	require.NoError(t, f.Send(message(t, 1)))
+	_, open := <-frames
+	require.False(t, open)
+	_, last := f.listen()
+	require.EqualValues(t, 1, last)
+}
+
+func TestAListenerHoldsFewBytes(t *testing.T) {
+	t.Parallel()
+	f := NewFeed()
+	slow, _ := f.listen()
+	m := message(t, 1)
+	require.NoError(t, m.Event.SetData("application/json", map[string]string{"x": strings.Repeat("x", 20<<10)}))
+	for i := range uint64(10) {
+		m.Sequence = i + 1
+		require.NoError(t, f.Send(m))
+	}
+	n := 0
+	for range slow {
+		n++
+	}
+	require.Equal(t, 3, n)
+}
+
+func TestAClientOfAStreamThatIsNoMoreIsToldToReadAnew(t *testing.T) {
+	t.Parallel()
+	feed := NewFeed()
+	feed.Skip(3)
+	s := httptest.NewServer(New(empty{}, stored{}, feed, nil).Handler())
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/api/v1/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Last-Event-ID", "900")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() && lines.Text() != "event: resync" {
+	}
+	require.Equal(t, "event: resync", lines.Text())
+}
+
+// feedIDs are the ids of the first n events after one.
+func feedIDs(t *testing.T, a *API, after string, n int) (ids []string) {
+	t.Helper()
+	s := httptest.NewServer(a.Handler())
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/api/v1/events", nil)
+	require.NoError(t, err)
+	req.Header.Set("Last-Event-ID", after)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); len(ids) < n && lines.Scan(); {
+		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -33,7 +34,13 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	if out.write("retry: 1000\n\n") != nil {
 		return
 	}
-	if resume && after < last {
+	switch {
+	case !resume:
+	case after > last: // of a stream that is no more
+		if out.write("event: resync\ndata: {}\n\n") != nil {
+			return
+		}
+	case after < last:
 		if a.replay(r.Context(), out, after) != nil {
 			return
 		}
@@ -53,6 +60,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 			if f.sequence > out.sent {
 				err = out.frame(f)
 			}
+			a.feed.took(frames, f)
 		}
 		if err != nil {
 			return
@@ -60,14 +68,59 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// A replay reads and writes by turns, so that a client that does not read holds
+// little. Few read at the same time.
+const (
+	replayBytes = 64 << 10
+	maxReading  = 4
+)
+
+var errEnough = errors.New("enough for now")
+
 // replay sends what stands in the stream after a sequence.
 func (a *API) replay(ctx context.Context, out *eventStream, after uint64) error {
-	return a.journal.Each(ctx, bus.StreamStatus, "status.>", after+1, false, func(m bus.Message) error {
-		if f, err := frameOf(m); err == nil {
-			return out.frame(f)
+	for {
+		frames, more, err := a.read(ctx, after)
+		if err != nil {
+			return err
 		}
-		return nil // not ours to send
+		for _, f := range frames {
+			if err := out.frame(f); err != nil {
+				return err
+			}
+			after = f.sequence
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// read returns the next frames, as many as a client may hold; at least one if
+// there is one.
+func (a *API) read(ctx context.Context, after uint64) (frames []frame, more bool, err error) {
+	select {
+	case a.reading <- struct{}{}:
+		defer func() { <-a.reading }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	size := 0
+	err = a.journal.Each(ctx, bus.StreamStatus, "status.>", after+1, false, func(m bus.Message) error {
+		f, err := frameOf(m)
+		if err != nil {
+			return nil //nolint:nilerr // not ours to send
+		}
+		if size += len(f.data); size > replayBytes && len(frames) > 0 {
+			return errEnough
+		}
+		frames = append(frames, f)
+		return nil
 	})
+	if errors.Is(err, errEnough) {
+		return frames, true, nil
+	}
+	return frames, false, err
 }
 
 func lastEventID(r *http.Request) (after uint64, ok bool, err error) {

@@ -103,6 +103,7 @@
       read();
     });
     feed.addEventListener("status.updated", read);
+    feed.addEventListener("resync", read);
   };
 
   times();
