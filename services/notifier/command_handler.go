@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/internal/bus"
 	"github.com/authwatch/authwatch/services/internal/config"
 	"github.com/authwatch/authwatch/services/notifier/receiver"
@@ -63,8 +64,13 @@ func (h *commandHandler) handle(ctx context.Context, draining <-chan struct{}, n
 func (h *commandHandler) waiting(workload string) []Waiting {
 	var all []Waiting
 	for _, c := range h.receivers {
-		if next, ok := h.workers[c.Name].queue.explain(workload); ok {
-			all = append(all, Waiting{c.Name, next})
+		for _, name := range []string{workload, warningPrefix + workload} {
+			if next, ok := h.workers[c.Name].queue.explain(name); ok {
+				if name != workload {
+					next.Kind = events.KindExpiring
+				}
+				all = append(all, Waiting{c.Name, next})
+			}
 		}
 	}
 	return all

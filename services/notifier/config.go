@@ -41,6 +41,9 @@ type Route struct {
 	GroupWait *config.Duration `yaml:"group_wait"`
 	// GroupInterval is how long a recovery waits for the rest of its group; 1m.
 	GroupInterval *config.Duration `yaml:"group_interval"`
+	// WarnBefore is how long before its end a credential is first told of, where Match
+	// names the status expiring: 7d, 1d, 1h or 5m; 7d.
+	WarnBefore *config.Duration `yaml:"warn_before"`
 	// RepeatInterval is the time between reminders; 4h, and 0s for none.
 	RepeatInterval *config.Duration `yaml:"repeat_interval"`
 }

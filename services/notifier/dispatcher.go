@@ -167,6 +167,7 @@ func (d *dispatcher) dispatch(o observed) {
 		p.SendResolved, p.SilencedUntil = q.config.WantsResolved(), silenced.Until
 		q.observe(o.Record, o.sequence, p, notes[name])
 	}
+	d.warn(o)
 }
 
 // choose adds a receiver, and the fallbacks that stand in for it.

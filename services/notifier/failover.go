@@ -51,7 +51,7 @@ func (d *dispatcher) setHealth(name string, h receiverHealth) {
 func (d *dispatcher) handOver(c change) {
 	q := d.queues[c.receiver]
 	fallback := d.queues[q.config.Fallback]
-	if fallback == nil || isSelfAlert(c.delivery) || c.delivery.Members[0].Open {
+	if fallback == nil || isSelfAlert(c.delivery) || isWarning(c.delivery) || c.delivery.Members[0].Open {
 		return
 	}
 	why, _ := q.lost("")

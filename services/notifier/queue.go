@@ -206,6 +206,12 @@ func (q *queue) message(d *plan.Delivery, may bool) (m receiver.Message, ok bool
 	for _, r := range m.Workloads {
 		m.Trace = cmp.Or(m.Trace, traceOf(r))
 	}
+	if isWarning(d) {
+		warningsAs(m.Workloads)
+		if m.Open {
+			m.Kind = events.KindExpiring
+		}
+	}
 	if isSelfAlert(d) {
 		m.About, m.Notice, m.Workloads = d.Members[0].Workload, selfAlertText(m.Workloads), nil
 	}
@@ -222,6 +228,7 @@ func (q *queue) open() (m receiver.Message, ok bool) {
 	defer q.mu.Unlock()
 	now := q.clock.Now()
 	m = receiver.Message{Kind: events.KindOpened, Receiver: q.config.Name, Time: now, Open: true, Workloads: q.plan.Open()}
+	warningsAs(m.Workloads)
 	return m, len(m.Workloads) > 0 && q.plan.Ready(now)
 }
 

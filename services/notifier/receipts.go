@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,6 +53,7 @@ func (rs *receipts) report(ctx context.Context, d *plan.Delivery, m receiver.Mes
 	g.SetLimit(16)
 	for i, member := range d.Members {
 		trace := ""
+		member.Workload = strings.TrimPrefix(member.Workload, warningPrefix)
 		if isSelfAlert(d) {
 			member = plan.Member{}
 		} else {
@@ -59,7 +61,7 @@ func (rs *receipts) report(ctx context.Context, d *plan.Delivery, m receiver.Mes
 		}
 		g.Go(func() error {
 			rs.publish(ctx, typ, trace, events.Receipt{
-				Receiver: m.Receiver, DeliveryID: d.ID, Kind: d.Kind, Incident: member.Incident,
+				Receiver: m.Receiver, DeliveryID: d.ID, Kind: m.Kind, Incident: member.Incident,
 				Workload: member.Workload, Attempts: d.Attempts, DurationMS: took.Milliseconds(),
 				StatusCode: r.Status, Error: r.Error, Output: r.Output,
 			})

@@ -127,6 +127,14 @@ func (v *validation) route(at string, r Route) {
 			v.add(at+"."+key, "is negative")
 		}
 	}
+	if w := r.WarnBefore; w != nil {
+		if !r.warns() {
+			v.add(at+".warn_before", "is for a route that names the status expiring: match: {status: [expiring]}")
+		}
+		if !slices.Contains(warnSteps, w.Std()) {
+			v.add(at+".warn_before", "%s is none of 7d, 1d, 1h and 5m", w)
+		}
+	}
 	v.match(at+".match", r.Match)
 }
 
@@ -139,7 +147,10 @@ func (v *validation) match(at string, m events.Match) {
 			v.add(at+".labels."+key, "%q is not a valid pattern", value)
 		}
 	}
-	bad := map[string]bool{string(events.StatusUnauthenticated): true, string(events.StatusMissing): true}
+	bad := map[string]bool{
+		string(events.StatusUnauthenticated): true, string(events.StatusMissing): true,
+		string(events.StatusExpiring): true, // a warning
+	}
 	for i, s := range m.Status {
 		if !bad[s] {
 			v.add(fmt.Sprintf("%s.status[%d]", at, i), "%q opens no incident%s", s, config.Suggest(s, bad))
@@ -156,7 +167,7 @@ func (v *validation) reachable(routes []Route) {
 				"the last route must match everything, so that no workload is forgotten; add {receivers: [...]} after it")
 		}
 		for j, earlier := range routes[:i] {
-			if !earlier.Continue && covers(earlier.Match, r.Match) {
+			if !earlier.Continue && (earlier.warns() || !r.warns()) && covers(earlier.Match, r.Match) {
 				v.add(fmt.Sprintf("routes[%d]", i), "is never reached: routes[%d] matches all that it does", j)
 				break
 			}

@@ -41,7 +41,7 @@ func plan(rec events.Record, row Row, p Policy, now time.Time) action {
 		return resolve(rec, row, p, now)
 	case open:
 		return opening(rec, row, p, now)
-	case row.Due != nil && (p.silenced(now) || row.Due.Incident == row.Delivered.Incident):
+	case row.Due != nil && (p.Warning || p.silenced(now) || row.Due.Incident == row.Delivered.Incident):
 		return action{Kind: settled}
 	case row.Due != nil:
 		return action{Kind: events.KindDigest, Incident: row.Due.Incident}.after(row.calm(now))
@@ -64,12 +64,13 @@ func remind(rec events.Record, row Row, p Policy, now time.Time) action {
 		}
 		early = later(early, *a.Until)
 	}
-	if !p.Routed || p.Repeat <= 0 {
+	next, ok := p.again(row.Delivered.At)
+	if !p.Routed || !ok {
 		return action{}
 	}
 	return action{
 		Kind: events.KindReminder, Incident: row.Delivered.Incident, Ordinal: row.Delivered.Reminders + 1, Open: true,
-		At: later(row.Delivered.At.Add(p.Repeat), early), Early: early,
+		At: later(next, early), Early: early,
 	}
 }
 

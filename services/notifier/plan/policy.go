@@ -18,8 +18,28 @@ type Policy struct {
 	Gather time.Duration
 	// Repeat is the time between reminders; 0 for none.
 	Repeat time.Duration
+	// Warning is set where nothing is wrong yet: what was not told in time is not told
+	// late. It is told again at Steps, not after Repeat.
+	Warning bool
+	Steps   []time.Time
 	// SilencedUntil is in the future while a silence matches the workload.
 	SilencedUntil time.Time
 }
 
 func (p Policy) silenced(now time.Time) bool { return now.Before(p.SilencedUntil) }
+
+// stepSlack is how long before a step a message counts as told at it.
+const stepSlack = 2 * time.Minute
+
+// again is when what was told at a time is told again.
+func (p Policy) again(told time.Time) (at time.Time, ok bool) {
+	if !p.Warning {
+		return told.Add(p.Repeat), p.Repeat > 0
+	}
+	for _, step := range p.Steps {
+		if step.After(told.Add(stepSlack)) {
+			return step, true
+		}
+	}
+	return time.Time{}, false
+}

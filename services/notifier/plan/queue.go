@@ -136,7 +136,7 @@ func (q *Queue) Observe(rec events.Record, seq uint64, p Policy, now time.Time) 
 	before := e.row
 	e.row = e.row.observe(rec, p.Routed, now)
 	ended := false
-	e.row, ended = e.row.noteEnd(rec)
+	e.row, ended = e.row.noteEnd(rec, e.told()...)
 	e.rec, e.seq, e.policy = rec, seq, p
 	if o := e.row.Due; o != nil && (before.Due == nil || before.Due.Incident != o.Incident) {
 		e.opening = rec
@@ -147,6 +147,17 @@ func (q *Queue) Observe(rec events.Record, seq uint64, p Policy, now time.Time) 
 		q.unsave(rec.Workload, seq)
 	}
 	q.dirty[rec.Workload] = struct{}{}
+}
+
+// told are the incidents of the messages that are on their way.
+func (e *entry) told() []string {
+	var incidents []string
+	if e.delivery != nil {
+		for _, m := range e.delivery.Members {
+			incidents = append(incidents, m.Incident)
+		}
+	}
+	return incidents
 }
 
 // unsave notes that no stored row reflects the workload's record at seq; 0: it is no
@@ -166,7 +177,7 @@ func (q *Queue) TakeOver(rec events.Record, o Due, p Policy, now time.Time) {
 		q.entries[rec.Workload] = e
 	}
 	e.rec, e.policy = rec, p
-	e.row, _ = e.row.noteEnd(rec)
+	e.row, _ = e.row.noteEnd(rec, e.told()...)
 	if o.Incident != e.row.Delivered.Incident && (o.Incidents == 0 || o.Incidents > e.row.Delivered.Incidents) {
 		e.row.Due = &o
 		q.parked[rec.Workload] = struct{}{}
@@ -290,7 +301,9 @@ func (q *Queue) holds(d *Delivery, now time.Time) bool {
 		case d.Kind != events.KindReminder && m.Open:
 			return e.rec.Incident == m.Incident
 		}
-		return plan(e.rec, e.row, e.policy, now).same(m.action(d.Kind))
+		a := plan(e.rec, e.row, e.policy, now)
+		// Since it was due, somebody may have silenced or acknowledged it.
+		return a.same(m.action(d.Kind)) && (d.Kind != events.KindReminder || !a.Early.After(now))
 	})
 }
 

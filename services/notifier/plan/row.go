@@ -105,18 +105,27 @@ func (r Row) observe(rec events.Record, routed bool, now time.Time) Row {
 	return r
 }
 
-// mostRetired is how many incidents may end with their workload, and be followed by
-// another one, before the receiver has got the first.
+// mostRetired is how many incidents that ended with their workload are remembered.
 const mostRetired = 4
 
 // noteEnd remembers that the latest incident ended with its workload: no later record
-// says so.
-func (r Row) noteEnd(rec events.Record) (after Row, news bool) {
+// says so. It keeps what the receiver is still to hear of, told among it.
+func (r Row) noteEnd(rec events.Record, told ...string) (after Row, news bool) {
 	l := rec.LastIncident
 	if l == nil || !l.Retired || slices.Contains(r.Retired, l.ID) {
 		return r, false
 	}
-	r.Retired = append(slices.Clone(r.Retired[max(0, len(r.Retired)-mostRetired+1):]), l.ID)
+	if told = append(told, r.Delivered.Incident); r.Due != nil {
+		told = append(told, r.Due.Incident)
+	}
+	r.Retired = append(slices.Clone(r.Retired), l.ID)
+	for i := 0; len(r.Retired) > mostRetired && i < len(r.Retired); {
+		if slices.Contains(told, r.Retired[i]) {
+			i++
+			continue
+		}
+		r.Retired = slices.Delete(r.Retired, i, i+1)
+	}
 	return r, true
 }
 

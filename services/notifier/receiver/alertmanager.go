@@ -178,15 +178,16 @@ func (a *alertmanager) alert(m Message, i int, r events.Record) promAlert {
 	if i < len(m.each) {
 		summary, description = m.each[i].title, m.each[i].text
 	}
-	severity, runbook := "critical", "authwatchworkloadunauthenticated"
-	switch r.Status {
-	case events.StatusMissing:
+	name, severity, runbook := "WorkloadCredential", "critical", "authwatchworkloadunauthenticated"
+	switch {
+	case r.Status == events.StatusMissing:
 		runbook = "authwatchworkloadmissing"
-	case events.StatusExpiring:
+	case isWarning(r):
+		name = "WorkloadCredentialExpiring" // an alert of its own beside that of a dead one
 		severity, runbook = "warning", "authwatchworkloadexpiring"
 	}
 	one := promAlert{
-		Labels: a.labels("WorkloadCredential", r.Labels), Annotations: a.annotations(summary, description, severity, runbook),
+		Labels: a.labels(name, r.Labels), Annotations: a.annotations(summary, description, severity, runbook),
 		StartsAt: openedAt(r), EndsAt: a.now().Add(alertLife),
 	}
 	one.Annotations["reason"] = r.Reason

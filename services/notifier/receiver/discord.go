@@ -106,12 +106,12 @@ func discordWait(body []byte) time.Duration {
 }
 
 func (d *Discord) message(m Message) []byte {
-	const red, green, grey = 0xd32f2f, 0x388e3c, 0x9e9e9e
+	const red, amber, green, grey = 0xd32f2f, 0xffa000, 0x388e3c, 0x9e9e9e
 	return form{
 		escape: discordEscape, title: discordTitle, text: discordText,
 		encode: func(title, text string) []byte {
 			embed := map[string]any{
-				"title": title, "description": text, "color": pick(m, grey, red, green),
+				"title": title, "description": text, "color": pick(m, grey, amber, red, green),
 				"timestamp": m.Time.UTC().Format(time.RFC3339),
 			}
 			if m.Link != "" {

@@ -47,16 +47,27 @@ func (m Message) Subject() string {
 	return ""
 }
 
-// pick returns the value for a test message, for one after which an incident is
-// open, or for any other.
-func pick[T any](m Message, test, open, other T) T {
+// pick returns the value for a test message, for a warning, for one after which an
+// incident is open, or for any other.
+func pick[T any](m Message, test, warning, open, other T) T {
 	switch {
 	case m.Kind == events.KindTest:
 		return test
+	case m.Kind == events.KindExpiring:
+		return warning
 	case m.Open:
 		return open
 	}
 	return other
+}
+
+// isWarning reports whether r is about a credential that still works, and will expire
+// or would have.
+func isWarning(r events.Record) bool {
+	if r.Incident != "" {
+		return r.Status == events.StatusExpiring
+	}
+	return r.LastIncident != nil && r.LastIncident.Reason == events.ReasonExpiresSoon
 }
 
 // source names what m is about, in providers that want a name.

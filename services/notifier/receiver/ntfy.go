@@ -87,7 +87,7 @@ func (n *ntfy) message(m Message) []byte {
 		encode: func(title, text string) []byte {
 			body := map[string]any{
 				"topic": n.Topic, "title": title, "message": text, "sequence_id": m.Thread,
-				"priority": pick(m, 2, 4, 3), "tags": []string{pick(m, "white_circle", "red_circle", "green_circle")},
+				"priority": pick(m, 2, 3, 4, 3), "tags": []string{pick(m, "white_circle", "yellow_circle", "red_circle", "green_circle")},
 			}
 			if m.Link != "" {
 				body["click"] = m.Link

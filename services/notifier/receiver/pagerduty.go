@@ -104,6 +104,9 @@ func (p *pagerDuty) message(key config.Secret, action string, m Message) []byte 
 
 func (p *pagerDuty) payload(m Message, title, text string, records json.RawMessage) map[string]any {
 	severity := cmp.Or(p.Severity, "critical")
+	if m.Kind == events.KindExpiring {
+		severity = "warning"
+	}
 	if !m.Open && m.Kind != events.KindResolved {
 		severity = "info"
 	}

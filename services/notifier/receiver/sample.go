@@ -29,6 +29,11 @@ func samples(at time.Time) []Message {
 	good.LastIncident = &events.Incident{ID: bad.Incident, Opened: at, Closed: good.Since, Reason: bad.Reason}
 	good.Incident, good.Reason, good.Message = "", "", ""
 
+	soon, end := bad, at.Add(24*time.Hour)
+	soon.Status, soon.Previous, soon.Reason = events.StatusExpiring, events.StatusRunning, events.ReasonExpiresSoon
+	soon.Message = "github: the token in /run/secrets/github expires soon."
+	soon.Credential = &events.Credential{Fingerprint: "3f9a1c0b7d22", Source: "file /run/secrets/github", ExpiresAt: &end}
+
 	message := func(kind string, open bool, records ...events.Record) Message {
 		m := Message{ID: "sample-" + kind, Kind: kind, Receiver: "sample", Time: at, Open: open, Workloads: records}
 		m.Thread = m.ID
@@ -41,6 +46,7 @@ func samples(at time.Time) []Message {
 		message(events.KindResolved, false, good),
 		message(events.KindDigest, false, good),
 		message(events.KindDigest, true, bad),
+		message(events.KindExpiring, true, soon),
 		message(events.KindTest, false),
 	}
 }

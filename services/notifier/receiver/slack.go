@@ -186,7 +186,7 @@ func slackOutcome(code string) plan.Outcome {
 // message is the message to post, or to put in the place of an earlier one.
 // Slack shows text where it shows no blocks: in notifications, and read aloud.
 func (s *Slack) message(m Message, more map[string]any) []byte {
-	icon := pick(m, ":white_circle:", ":red_circle:", ":large_green_circle:")
+	icon := pick(m, ":white_circle:", ":large_yellow_circle:", ":red_circle:", ":large_green_circle:")
 	return form{
 		escape: slackEscape, title: slackTitle, text: slackText,
 		encode: func(title, text string) []byte {

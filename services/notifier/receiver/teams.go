@@ -91,7 +91,7 @@ func (t *Teams) message(m Message) []byte {
 		escape: cardEscape, title: teamsTitle, body: teamsBytes,
 		encode: func(title, text string) []byte {
 			body := []any{
-				block(title, map[string]any{"size": "Large", "weight": "Bolder", "color": pick(m, "Default", "Attention", "Good")}),
+				block(title, map[string]any{"size": "Large", "weight": "Bolder", "color": pick(m, "Default", "Warning", "Attention", "Good")}),
 				block(text, nil),
 			}
 			who, entities := t.mentions(m)

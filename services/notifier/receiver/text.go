@@ -109,6 +109,12 @@ func line(r events.Record) string {
 		return cmp.Or(r.Message, fmt.Sprintf("%s: %s since %s", r.Workload, r.Status, clock(r.Since)))
 	}
 	l := r.LastIncident
+	if isWarning(r) {
+		if l.Retired {
+			return r.Workload + ": it was removed from the configuration, and expires for nobody."
+		}
+		return fmt.Sprintf("%s: another credential was loaded in place of the one that was about to expire; now %s", r.Workload, r.Status)
+	}
 	text := fmt.Sprintf("%s: not working from %s to %s", r.Workload, clock(l.Opened), clock(l.Closed))
 	if d := l.Closed.Sub(l.Opened); d > 0 && !l.Opened.IsZero() {
 		text += fmt.Sprintf(" (%s)", d.Round(time.Second))

@@ -2,7 +2,9 @@ package receiver
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/authwatch/authwatch/events"
 )
@@ -20,6 +22,8 @@ func title(m Message) string {
 		return who + predicate(m.Workloads, "")
 	case events.KindReminder:
 		return who + predicate(m.Workloads, "still ")
+	case events.KindExpiring:
+		return who + expires(m)
 	case events.KindResolved:
 		if m.Left > 0 {
 			return fmt.Sprintf("%s %s, %d still not working", who, end(m.Workloads), m.Left)
@@ -47,13 +51,43 @@ func end(records []events.Record) string {
 	if retired > 1 {
 		verb = "were"
 	}
+	warnings := !slices.ContainsFunc(records, func(r events.Record) bool { return !isWarning(r) })
 	switch retired {
 	case 0:
+		if warnings && len(records) == 1 {
+			return "has a new credential"
+		} else if warnings {
+			return "have new credentials"
+		}
 		return "recovered"
 	case len(records):
 		return verb + " removed from the configuration"
 	}
 	return fmt.Sprintf("recovered, or %s removed from the configuration (%d)", verb, retired)
+}
+
+// expires is when the credential ends, as it was when m was first to be said.
+func expires(m Message) string {
+	verb := " expires"
+	if len(m.Workloads) > 1 {
+		verb = " expire"
+	}
+	c := m.Workloads[0].Credential
+	if c == nil || c.ExpiresAt == nil {
+		return verb + " soon"
+	}
+	left := c.ExpiresAt.Sub(m.Time) + time.Minute // a step is told a moment late
+	unit, n := "minute", int(left/time.Minute)
+	switch {
+	case left >= 24*time.Hour:
+		unit, n = "day", int(left/(24*time.Hour))
+	case left >= time.Hour:
+		unit, n = "hour", int(left/time.Hour)
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%s in %d %s", verb, max(n, 0), unit)
 }
 
 func aboutTitle(m Message) string {

@@ -76,6 +76,7 @@ func told(d api.Receipt) string {
 	what, ok := map[string]string{
 		events.KindOpened: "of the incident", events.KindResolved: "of the recovery",
 		events.KindReminder: "again", events.KindDigest: "in a digest", events.KindTest: "as a test",
+		events.KindExpiring: "that it expires soon",
 	}[d.Kind]
 	if !ok {
 		what = "(" + d.Kind + ")"
