@@ -37,6 +37,17 @@ func TestEachMistakeHasItsMessage(t *testing.T) {
 		{"scheme", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "ftp://h" }, `workloads[0].upstream: "ftp" is not a scheme for an upstream; use http or https`},
 		{"userinfo", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "https://a:b@h" }, "workloads[0].upstream: contains a user or password; put the token in credential"},
 		{"itself", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "http://127.0.0.1:8080" }, "workloads[0].upstream: 127.0.0.1:8080 is this proxy itself"},
+		{"itself by name", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "http://localhost:8080/x" }, "workloads[0].upstream: localhost:8080 is this proxy itself"},
+		{"itself in loopback's zone", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "http://Me.LocalHost.:8080" }, "workloads[0].upstream: Me.LocalHost.:8080 is this proxy itself"},
+		{"itself at no address", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "http://0.0.0.0:8080" }, "workloads[0].upstream: 0.0.0.0:8080 is this proxy itself"},
+		{"itself in IPv6", func(_ *proxy.Config, w *proxy.Workload) { w.Upstream = "http://[::ffff:127.0.0.1]:8080" }, "workloads[0].upstream: [::ffff:127.0.0.1]:8080 is this proxy itself"},
+		{"itself on all addresses", func(c *proxy.Config, w *proxy.Workload) {
+			c.Listen, c.AllowAnonymousClients, w.Upstream = ":8080", true, "http://127.0.0.9:8080"
+		}, "workloads[0].upstream: 127.0.0.9:8080 is this proxy itself"},
+		{"itself at the default port", func(c *proxy.Config, w *proxy.Workload) { c.Listen, w.Upstream = "127.0.0.1:80", "http://localhost" }, "workloads[0].upstream: localhost is this proxy itself"},
+		{"the listener of a workload", func(_ *proxy.Config, w *proxy.Workload) {
+			w.Listen, w.Upstream = "localhost:8099", "http://127.0.0.1:8099"
+		}, "workloads[0].upstream: 127.0.0.1:8099 is this proxy itself"},
 		{"kind", func(_ *proxy.Config, w *proxy.Workload) { w.Kind = "grpc" }, `workloads[0].kind: "grpc" is not known; write mcp or http`},
 		{"policy", func(_ *proxy.Config, w *proxy.Workload) { w.OnUnauthorized = "hide" }, `workloads[0].on_unauthorized: "hide" is not known; write shield or transparent`},
 		{"open", func(c *proxy.Config, _ *proxy.Workload) { c.Listen = ":8080" }, "listen: :8080 is open to the network: anyone who reaches it could use the workloads' credentials; set client_auth.bearer_token_file, listen on 127.0.0.1, or write allow_anonymous_clients: true"},

@@ -38,6 +38,9 @@ func (o outcome) String() string {
 // reasonPath refuses a path that leads to no workload.
 const reasonPath guard.Reason = "path"
 
+// reasonLoop refuses a request that this process has forwarded before.
+const reasonLoop guard.Reason = "loop"
+
 type metrics struct {
 	requests  *prometheus.CounterVec
 	verdicts  *prometheus.CounterVec
@@ -72,7 +75,7 @@ func newMetrics() *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .5, 1, 5, 10, 60, 600},
 		}),
 	}
-	for _, r := range []guard.Reason{guard.ReasonHost, guard.ReasonOrigin, guard.ReasonClient, guard.ReasonMethod, reasonPath} {
+	for _, r := range []guard.Reason{guard.ReasonHost, guard.ReasonOrigin, guard.ReasonClient, guard.ReasonMethod, reasonPath, reasonLoop} {
 		m.refused.WithLabelValues(string(r))
 	}
 	return m

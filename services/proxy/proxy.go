@@ -61,7 +61,7 @@ func New(o Options) (*Proxy, error) {
 		id.close()
 		return nil, err
 	}
-	p := &Proxy{bus: o.Bus, identity: id, shared: &shared{log: o.Log, metrics: m, publisher: publisher, roster: roster, leaseDue: newSignal()}}
+	p := &Proxy{bus: o.Bus, identity: id, shared: &shared{log: o.Log, metrics: m, publisher: publisher, roster: roster, leaseDue: newSignal(), via: newVia()}}
 	t, err := (&table{}).next(o.Config, p.shared)
 	if err != nil {
 		id.close()

@@ -14,6 +14,7 @@ import (
 
 var (
 	closing = guard.Refusal{Status: http.StatusServiceUnavailable, Reason: reasonPath, Text: "no longer served here"}
+	loop    = guard.Refusal{Status: http.StatusLoopDetected, Reason: reasonLoop, Text: "the upstream is this proxy itself, by another name; correct upstream in the configuration"}
 	unknown = guard.Refusal{Status: http.StatusNotFound, Reason: reasonPath, Text: "no such workload; the first part of the path names it"}
 )
 
@@ -21,6 +22,7 @@ var (
 type handler struct {
 	table   *atomic.Pointer[table]
 	addr    string
+	via     string
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -30,6 +32,10 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rt := t.listeners[h.addr]
 	if rt == nil { // it is closing
 		h.refuse(rw, r, &closing)
+		return
+	}
+	if loops(r.Header, h.via) { // before anything else looks like the upstream's
+		h.refuse(rw, r, &loop)
 		return
 	}
 	path, _, _ := forward.Split(r.RequestURI)

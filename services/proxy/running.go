@@ -42,7 +42,7 @@ func (r *running) apply(next *table) error {
 		if r.listeners[addr] != nil {
 			continue
 		}
-		l, err := openListener(r.ctx, rt.path, addr, next.cfg.Limits, &handler{r.table, addr, r.metrics, r.log}, r.log)
+		l, err := openListener(r.ctx, rt.path, addr, next.cfg.Limits, &handler{r.table, addr, r.via, r.metrics, r.log}, r.log)
 		if err != nil {
 			for _, l := range fresh {
 				l.ln.Close()

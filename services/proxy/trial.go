@@ -49,7 +49,7 @@ func Try(ctx context.Context, w Workload, s *credential.Snapshot) (Trial, error)
 	if err != nil {
 		return Trial{}, err
 	}
-	up, err := w.connect(roots, 0)
+	up, err := w.connect(roots, 0, "")
 	if err != nil {
 		return Trial{}, err
 	}

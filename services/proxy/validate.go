@@ -153,7 +153,7 @@ func (w *Workload) checkUpstream(p *problems, at string, c *Config) {
 		p.add(at, "contains a user or password; put the token in credential")
 	case u.Fragment != "":
 		p.add(at, "has a fragment, which is never sent")
-	case u.Host == c.listen() || (w.Listen != "" && u.Host == w.Listen):
+	case c.listensAt(u):
 		p.add(at, "%s is this proxy itself", u.Host)
 	}
 }

@@ -27,6 +27,7 @@ type shared struct {
 	publisher *publisher
 	roster    *roster
 	leaseDue  signal
+	via       string // names this process on the way to upstreams
 }
 
 // workload is one configured upstream in service. A change of its configuration
@@ -63,7 +64,7 @@ func newWorkload(cfg Workload, source *credential.Source, limits Limits, s *shar
 	if err != nil {
 		return nil, err
 	}
-	upstream, err := cfg.connect(roots, limits.requestBody())
+	upstream, err := cfg.connect(roots, limits.requestBody(), s.via)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +102,13 @@ func (w *workload) still(cfg Workload) bool {
 
 // connect prepares the way to the upstream. maxBody bounds a request's body; 0: any
 // size.
-func (w *Workload) connect(roots *x509.CertPool, maxBody int64) (*forward.Upstream, error) {
+func (w *Workload) connect(roots *x509.CertPool, maxBody int64, via string) (*forward.Upstream, error) {
 	base, err := w.base()
 	if err != nil {
 		return nil, err
 	}
 	return forward.New(forward.Options{
-		URL: base, RootCAs: roots, MaxBody: maxBody,
+		URL: base, RootCAs: roots, MaxBody: maxBody, Via: via,
 		ConnectTimeout: w.Timeouts.connect(), HeaderTimeout: w.Timeouts.answer(),
 	}), nil
 }

@@ -87,6 +87,9 @@ func (u *Upstream) Send(x *Exchange) (*http.Response, error) {
 	out.Trailer = in.Trailer
 	out.Close, out.TransferEncoding = false, nil
 	x.setHeaders(upgrade)
+	if u.via != "" {
+		in.Header["Via"] = append(in.Header["Via"], u.via)
+	}
 
 	resp, err := u.transport.RoundTrip(out)
 	x.progress.Add(1)

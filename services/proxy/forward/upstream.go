@@ -22,6 +22,7 @@ type Options struct {
 	ConnectTimeout time.Duration // TCP and, again, TLS
 	HeaderTimeout  time.Duration // from the end of the request to the answer's headers
 	MaxBody        int64         // of a request; 0: any size
+	Via            string        // added to each request (RFC 9110 section 7.6.3); empty: nothing
 	BodyTimeout    time.Duration // for a small request body to arrive, and of a pause in another; 0: 30 seconds
 	// Dial replaces the way to the network; nil: TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -31,6 +32,7 @@ type Options struct {
 type Upstream struct {
 	transport   *http.Transport
 	maxBody     int64
+	via         string
 	bodyTimeout time.Duration
 	closesIdle  atomic.Bool // it has closed a connection of HTTP/1.1 that was kept for the next request
 }
@@ -47,7 +49,7 @@ const connBuffer = 2 << 10
 func New(o Options) *Upstream {
 	secure := outbound.TLS(o.RootCAs)
 	secure.ClientSessionCache = tls.NewLRUClientSessionCache(64)
-	u := &Upstream{maxBody: o.MaxBody, bodyTimeout: cmp.Or(o.BodyTimeout, bodyTimeout)}
+	u := &Upstream{maxBody: o.MaxBody, via: o.Via, bodyTimeout: cmp.Or(o.BodyTimeout, bodyTimeout)}
 	u.transport = &http.Transport{
 		Proxy:                  outbound.Proxy(o.URL), // looked up once
 		DialContext:            u.dialer(o),
