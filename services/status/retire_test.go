@@ -22,9 +22,9 @@ func (nobody) instances(context.Context, string) ([]string, error) { return nil,
 
 func elsewhere(o *Observation) { o.ServedElsewhere = true }
 
-func byPerson(by, note string) func(*Observation) {
+func byPerson(note string) func(*Observation) {
 	return func(o *Observation) {
-		o.Source, o.Data.By, o.Data.Note = person, by, note
+		o.Source, o.Data.By, o.Data.Note = person, "ada", note
 		o.Data.Credential = nil
 	}
 }
@@ -102,9 +102,9 @@ func TestForgettingSaysWhoAskedAndIsRefusedWhileAProxyServes(t *testing.T) {
 	t.Parallel()
 	h := newHistory()
 	before := fold(events.Record{}, h.add(events.TypeUnauthorized, "t1"))
-	_, changed := Apply(before, h.add(events.TypeRetired, "", byPerson("ada", "moved"), elsewhere))
+	_, changed := Apply(before, h.add(events.TypeRetired, "", byPerson("moved"), elsewhere))
 	require.False(t, changed)
-	r := fold(before, h.add(events.TypeRetired, "", byPerson("ada", "moved")))
+	r := fold(before, h.add(events.TypeRetired, "", byPerson("moved")))
 	require.Equal(t, events.StatusRetired, r.Status)
 	require.Equal(t, "github: it was taken out of service: ada asked to forget it: moved.", r.Message)
 	require.Equal(t, before.Observers, r.Observers, "a person is no proxy")
@@ -117,7 +117,7 @@ func TestAnIncidentIsAcknowledgedUntilItCloses(t *testing.T) {
 	h := newHistory()
 	end := noon.Add(4 * time.Hour)
 	r := fold(events.Record{}, h.add(events.TypeUnauthorized, "t1"))
-	o := h.add(events.TypeAcknowledged, "", byPerson("ada", "on it"), func(o *Observation) { o.Data.Incident, o.Data.Until = r.Incident, &end })
+	o := h.add(events.TypeAcknowledged, "", byPerson("on it"), func(o *Observation) { o.Data.Incident, o.Data.Until = r.Incident, &end })
 	r = fold(r, o)
 	want := &events.Acknowledgement{By: "ada", At: o.Stored, Until: &end, Note: "on it"}
 	require.Equal(t, want, r.Acknowledged)
@@ -134,12 +134,12 @@ func TestAWordAboutAnotherIncidentAcknowledgesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHistory()
 	running := fold(events.Record{}, h.add(events.TypeAuthorized, "t1"))
-	_, changed := Apply(running, h.add(events.TypeAcknowledged, "", byPerson("ada", "")))
+	_, changed := Apply(running, h.add(events.TypeAcknowledged, "", byPerson("")))
 	require.False(t, changed, "none is open")
 	dead := fold(running, h.add(events.TypeUnauthorized, "t1"))
-	_, changed = Apply(dead, h.add(events.TypeAcknowledged, "", byPerson("ada", ""), func(o *Observation) { o.Data.Incident = "other" }))
+	_, changed = Apply(dead, h.add(events.TypeAcknowledged, "", byPerson(""), func(o *Observation) { o.Data.Incident = "other" }))
 	require.False(t, changed)
-	require.NotNil(t, fold(dead, h.add(events.TypeAcknowledged, "", byPerson("ada", ""))).Acknowledged)
+	require.NotNil(t, fold(dead, h.add(events.TypeAcknowledged, "", byPerson(""))).Acknowledged)
 }
 
 // served is a workload as two proxies' configurations and leases have it.
@@ -202,7 +202,7 @@ func (s *served) publish(p *server) {
 // the list was before is remembered over a crash.
 func (s *served) load(p *server, has bool) {
 	switch {
-	case has && !(p.has && p.up):
+	case has && (!p.has || !p.up):
 		s.say(p, events.TypeLoaded)
 		s.say(p, s.verdict())
 	case p.has && !has:
@@ -271,7 +271,7 @@ func TestAWorkloadEndsWhenNobodyServesItAndNeverBefore(t *testing.T) {
 				s.handle(t, rc)
 			}
 		}
-		record, changes := s.tape.recorded("github")
+		record, _ := s.tape.recorded("github")
 		observed := record.Status != ""
 		switch {
 		case s.serves():
@@ -284,7 +284,7 @@ func TestAWorkloadEndsWhenNobodyServesItAndNeverBefore(t *testing.T) {
 		s.say(ada, events.TypeRetired)
 		s.publish(ada)
 		s.handle(t, rc)
-		record, changes = s.tape.recorded("github")
+		record, changes := s.tape.recorded("github")
 		require.Equal(t, observed && !s.serves(), record.Status == events.StatusRetired)
 		require.Equal(t, record.Status.Bad(), record.Incident != "")
 		for i, r := range changes[min(1, len(changes)):] {

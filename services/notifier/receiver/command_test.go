@@ -72,7 +72,7 @@ func TestTheExitCodeOfACommandIsItsAnswer(t *testing.T) {
 	require.LessOrEqual(t, len(a.Error), 250)
 
 	program := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700)) //nolint:gosec // a program
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700))
 	r = build(t, Config{Command: &Command{Argv: []string{program}}})
 	require.NoError(t, os.Remove(program))
 	a = r.Send(t.Context(), opened(t))
@@ -86,7 +86,8 @@ func TestACommandThatTakesTooLongEndsWithItsChildren(t *testing.T) {
 	r := build(t, Config{Command: &Command{Argv: script(t, "sleep 60 & echo $! > "+pid+"; wait")}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan plan.Result, 1)
-	go func() { done <- r.Send(ctx, opened(t)) }()
+	m := opened(t)
+	go func() { done <- r.Send(ctx, m) }()
 	var child string
 	require.Eventually(t, func() bool {
 		text, _ := os.ReadFile(pid)

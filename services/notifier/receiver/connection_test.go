@@ -54,7 +54,7 @@ func TestAServerOfAnOwnCAThatAsksForAClientCertificateIsReached(t *testing.T) {
 	t.Parallel()
 	cert, key, trust := clientCertificate(t)
 	p := &provider{answer: status(200, "")}
-	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.got = append(p.got, seen{header: r.Header.Clone()})
 		p.mu.Unlock()

@@ -147,7 +147,8 @@ func TestTheFingerprintOfAPasswordIsOfItsUserToo(t *testing.T) {
 		_, s := readOnce(t, Config{Basic: &Basic{Username: user, Password: config.Secret(password)}})
 		return s.Fingerprint
 	}
-	require.Equal(t, of("a", "secret"), of("a", "secret"))
+	first := of("a", "secret")
+	require.Equal(t, first, of("a", "secret"))
 	require.NotEqual(t, of("a", "secret"), of("b", "secret"))
 	require.NotEqual(t, of("a", "secret"), of("a", "secret2"))
 	require.NotEqual(t, Fingerprint("secret"), of("a", "secret"))

@@ -52,7 +52,7 @@ func (a *ahead) read(from io.Reader) {
 		a.mu.Lock()
 		a.held = append(a.held, buf[:n]...)
 		a.err = err
-		end := err != nil || a.stop || len(a.held) > SmallBody
+		end := err != nil || a.stop || len(a.held) > smallBody
 		a.mu.Unlock()
 		select {
 		case a.more <- struct{}{}:

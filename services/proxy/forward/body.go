@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// SmallBody is the largest request body that is read before it is sent: it then
+// smallBody is the largest request body that is read before it is sent: it then
 // goes out in one write with the headers, can be sent again if a pooled
 // connection is dead, and shows the JSON-RPC method and id.
-const SmallBody = 64 << 10
+const smallBody = 64 << 10
 
 const (
 	// bodyTimeout bounds how long a small body may take to arrive, and how long a
@@ -36,7 +36,7 @@ func (u *Upstream) Receive(x *Exchange) error {
 		return nil
 	case u.maxBody > 0 && n > u.maxBody:
 		return ErrBodyTooLarge
-	case n > 0 && n <= SmallBody && in.Header["Expect"] == nil:
+	case n > 0 && n <= smallBody && in.Header["Expect"] == nil:
 		b, err := receiveSized(x, int(n), u.bodyTimeout)
 		if err != nil {
 			return x.failed(err)

@@ -35,7 +35,8 @@ type client struct {
 func (c *client) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
 	var ne net.Error
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !(errors.As(err, &ne) && ne.Timeout()) {
+	late := errors.As(err, &ne) && ne.Timeout()
+	if err != nil && !late && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		c.reset.Store(true)
 	}
 	return n, err

@@ -192,7 +192,7 @@ func TestEverySmallAnswerIsOneWrite(t *testing.T) {
 				s.listener = func(l net.Listener) net.Listener { return writes{l, &count} }
 			})
 			go func() {
-				for range up.got { //nolint:revive // nobody looks at them
+				for range up.got {
 				}
 			}()
 			for range 500 {

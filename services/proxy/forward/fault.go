@@ -93,7 +93,7 @@ func kindOf(err error, connected bool) error {
 	case strings.Contains(text, "response headers exceeded"),
 		strings.Contains(text, "transport connection broken") && !broke(err):
 		return ErrInvalid
-	case errors.As(err, new(streamReset)), errors.Is(err, errStopped), strings.Contains(text, "GOAWAY"), strings.Contains(text, "cannot retry err"):
+	case errors.As(err, new(streamError)), errors.Is(err, errStopped), strings.Contains(text, "GOAWAY"), strings.Contains(text, "cannot retry err"):
 		return ErrRefused
 	case connected:
 		return ErrEnded
@@ -107,11 +107,11 @@ func broke(err error) bool {
 	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
-// streamReset is what net/http's HTTP/2 stream error can be read into.
-type streamReset struct {
+// streamError is what net/http's HTTP/2 stream error can be read into.
+type streamError struct {
 	StreamID uint32
 	Code     uint32
 	Cause    error
 }
 
-func (r streamReset) Error() string { return fmt.Sprintf("stream reset with code %d", r.Code) }
+func (r streamError) Error() string { return fmt.Sprintf("stream reset with code %d", r.Code) }

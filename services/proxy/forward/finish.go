@@ -29,7 +29,7 @@ func (x *Exchange) LeaveBody() {
 // Glance reads the request's body if it is small and already here, for a caller
 // that answers itself.
 func (x *Exchange) Glance() {
-	if n := x.Request.ContentLength; x.received || n > SmallBody || x.Request.Header["Expect"] != nil {
+	if n := x.Request.ContentLength; x.received || n > smallBody || x.Request.Header["Expect"] != nil {
 		return
 	}
 	if x.LeaveBody(); x.streamed == nil {

@@ -63,11 +63,11 @@ func newFront(t *testing.T, upstream string, change ...func(*setup)) *front {
 		f.ends <- err
 		x.Finish()
 	}))
-	f.Server.Listener = forward.Listener{Listener: f.Server.Listener}
+	f.Listener = forward.Listener{Listener: f.Listener}
 	if s.listener != nil {
-		f.Server.Listener = s.listener(f.Server.Listener)
+		f.Listener = s.listener(f.Listener)
 	}
-	f.Server.Config.ConnContext = forward.ConnContext
+	f.Config.ConnContext = forward.ConnContext
 	f.Start()
 	t.Cleanup(f.Close)
 	return f

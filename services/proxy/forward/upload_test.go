@@ -54,8 +54,8 @@ func TestAnUploadThatPausesDoesNotHideTheUpstreamsReset(t *testing.T) {
 
 func TestAnEarlyAnswerToALargeBodyIsSeen(t *testing.T) {
 	t.Parallel()
-	for _, close := range []bool{true, false} {
-		t.Run(fmt.Sprintf("close=%v", close), func(t *testing.T) {
+	for _, closes := range []bool{true, false} {
+		t.Run(fmt.Sprintf("close=%v", closes), func(t *testing.T) {
 			t.Parallel()
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestAnEarlyAnswerToALargeBodyIsSeen(t *testing.T) {
 								return
 							}
 							_, _ = io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\ndenied")
-							if close {
+							if closes {
 								return
 							}
 							_, _ = io.Copy(io.Discard, r.Body)

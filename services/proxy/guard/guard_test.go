@@ -79,8 +79,10 @@ func TestOnlyPagesOfKnownOriginsGetIn(t *testing.T) {
 func TestMethodsThatWouldShowTheTokenAreRefused(t *testing.T) {
 	t.Parallel()
 	g := guard.Guard{Listen: local}
-	for method, ok := range map[string]bool{"TRACE": false, "CONNECT": false, "GET": true, "OPTIONS": true, "PROPFIND": true, "QUERY": true,
-		"trace": false, "Trace": false, "TRACK": false, "track": false, "PRI": false, "connect": false, "DEBUG": false} {
+	for method, ok := range map[string]bool{
+		"TRACE": false, "CONNECT": false, "GET": true, "OPTIONS": true, "PROPFIND": true, "QUERY": true,
+		"trace": false, "Trace": false, "TRACK": false, "track": false, "PRI": false, "connect": false, "DEBUG": false,
+	} {
 		r := httptest.NewRequest(http.MethodGet, "http://localhost/", nil)
 		r.Method = method
 		require.Equal(t, ok, g.Check(r, false) == nil, method)
