@@ -23,8 +23,10 @@ type Config struct {
 
 	Receivers []receiver.Config `yaml:"receivers"`
 	Routes    []Route           `yaml:"routes"`
-	SelfTest  SelfTest          `yaml:"self_test"`
-	Heartbeat Heartbeat         `yaml:"heartbeat"`
+	// Maintenance are windows in which alerts are silenced.
+	Maintenance []Window  `yaml:"maintenance"`
+	SelfTest    SelfTest  `yaml:"self_test"`
+	Heartbeat   Heartbeat `yaml:"heartbeat"`
 }
 
 // Route says who is told about which workloads. The first one that matches

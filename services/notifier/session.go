@@ -80,6 +80,7 @@ func (n *session) run(ctx context.Context, draining <-chan struct{}) error {
 	g.Go(func() error { return n.dispatcher.follow(reading) })
 	g.Go(func() error { return n.dispatcher.keepCursor(ctx, draining) })
 	g.Go(func() error { return n.dispatcher.keepWarning(reading) })
+	g.Go(func() error { return n.dispatcher.keepMaintenance(reading) })
 	g.Go(func() error {
 		h := &commandHandler{n.options.Config.Receivers, n.workers}
 		return h.serve(ctx, draining, n.options.Bus)

@@ -32,6 +32,9 @@ func (c *Config) Validate() []config.Problem {
 		v.route(fmt.Sprintf("routes[%d]", i), r)
 	}
 	v.reachable(c.Routes)
+	for i, w := range c.Maintenance {
+		v.window(fmt.Sprintf("maintenance[%d]", i), w)
+	}
 	for i, name := range c.SelfTest.Receivers {
 		v.exists(fmt.Sprintf("self_test.receivers[%d]", i), name)
 	}
