@@ -48,6 +48,15 @@ type Route struct {
 	WarnBefore *config.Duration `yaml:"warn_before"`
 	// RepeatInterval is the time between reminders; 4h, and 0s for none.
 	RepeatInterval *config.Duration `yaml:"repeat_interval"`
+	// Escalate names further receivers, for an incident that lasts and that nobody
+	// has acknowledged.
+	Escalate []Escalation `yaml:"escalate"`
+}
+
+// Escalation is a step of a route: who is told After the opening.
+type Escalation struct {
+	After     config.Duration `yaml:"after"`
+	Receivers []string        `yaml:"receivers"`
 }
 
 // SelfTest sends a test message to receivers, so that the age of the last proof

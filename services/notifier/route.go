@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/authwatch/authwatch/events"
 	"github.com/authwatch/authwatch/services/notifier/plan"
@@ -43,10 +44,18 @@ func (c *Config) recipients(rec events.Record) []recipient {
 		if !r.Match.Matches(rec) {
 			continue
 		}
-		for _, name := range r.Receivers {
-			if !slices.ContainsFunc(all, func(t recipient) bool { return t.Receiver == name }) {
-				all = append(all, recipient{name, r.policy(i, rec)})
+		add := func(names []string, after time.Duration) {
+			for _, name := range names {
+				if !slices.ContainsFunc(all, func(t recipient) bool { return t.Receiver == name }) {
+					p := r.policy(i, rec)
+					p.After = after
+					all = append(all, recipient{name, p})
+				}
 			}
+		}
+		add(r.Receivers, 0)
+		for _, step := range r.Escalate {
+			add(step.Receivers, step.After.Std())
 		}
 		if !r.Continue {
 			break

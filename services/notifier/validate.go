@@ -118,6 +118,7 @@ func (v *validation) route(at string, r Route) {
 	for i, name := range r.Receivers {
 		v.known(fmt.Sprintf("%s.receivers[%d]", at, i), name)
 	}
+	v.escalation(at, r)
 	for i, g := range r.GroupBy {
 		if g == "" || g != groupByCredential && strings.HasPrefix(strings.ToLower(g), "cred") { // a slip would be a label that nobody has
 			v.add(fmt.Sprintf("%s.group_by[%d]", at, i), `cannot group by %q; write "credential", or the name of a label`, g)
@@ -173,6 +174,25 @@ func (v *validation) reachable(routes []Route) {
 			if !earlier.Continue && (earlier.warns() || !r.warns()) && covers(earlier.Match, r.Match) {
 				v.add(fmt.Sprintf("routes[%d]", i), "is never reached: routes[%d] matches all that it does", j)
 				break
+			}
+		}
+	}
+}
+
+func (v *validation) escalation(at string, r Route) {
+	for i, step := range r.Escalate {
+		at := fmt.Sprintf("%s.escalate[%d]", at, i)
+		if step.After <= 0 {
+			v.add(at+".after", "is the time after the opening, such as 15m")
+		}
+		if len(step.Receivers) == 0 {
+			v.add(at, "names no receivers")
+		}
+		for k, name := range step.Receivers {
+			path := fmt.Sprintf("%s.receivers[%d]", at, k)
+			v.known(path, name)
+			if slices.Contains(r.Receivers, name) {
+				v.add(path, "%q is told at once by this route", name)
 			}
 		}
 	}

@@ -95,6 +95,7 @@ var causes = map[plan.Cause]string{
 	plan.ForRetryAfter: "waits because the receiver asked for it",
 	plan.ForConfig:     "waits for a new configuration: the receiver says it is gone",
 	plan.ForSilence:    "silenced",
+	plan.ForEscalation: "others were told first",
 	plan.ForFlapping:   "waits until the status is stable",
 	plan.ForGroup:      "waits for other workloads of its group",
 	plan.ForReminder:   "reminder, if the incident is still open",

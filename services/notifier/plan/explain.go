@@ -15,6 +15,7 @@ const (
 	ForRetryAfter Cause = "retry_after" // the receiver asked for that time
 	ForConfig     Cause = "config"      // the receiver is gone until its configuration changes
 	ForSilence    Cause = "silence"     // a silence ends then
+	ForEscalation Cause = "escalation"  // others were told first, and may take care of it
 	ForFlapping   Cause = "flapping"    // the workload changes too often
 	ForGroup      Cause = "group"       // others may belong into the same message
 	ForReminder   Cause = "reminder"    // the receiver has the message, and gets a reminder then
@@ -85,6 +86,9 @@ func (q *Queue) planned(e *entry, a action, due, now time.Time) Wait {
 		}
 	} else {
 		hold(ForGroup, due)
+		if e.policy.After > 0 && a.Open {
+			hold(ForEscalation, openedAt(e.rec).Add(e.policy.After))
+		}
 		hold(ForFlapping, e.row.calm(now))
 	}
 	if a.Open {

@@ -41,7 +41,7 @@ func plan(rec events.Record, row Row, p Policy, now time.Time) action {
 		return resolve(rec, row, p, now)
 	case open:
 		return opening(rec, row, p, now)
-	case row.Due != nil && (p.Warning || p.silenced(now) || row.Due.Incident == row.Delivered.Incident):
+	case row.Due != nil && (p.Warning || p.After > 0 || p.silenced(now) || row.Due.Incident == row.Delivered.Incident):
 		return action{Kind: settled}
 	case row.Due != nil:
 		return action{Kind: events.KindDigest, Incident: row.Due.Incident}.after(row.calm(now))
@@ -92,6 +92,15 @@ func opening(rec events.Record, row Row, p Policy, now time.Time) action {
 	}
 	a := action{Kind: events.KindOpened, Incident: rec.Incident, Open: true}
 	a.Early = later(row.calm(now), p.SilencedUntil)
+	if p.After > 0 {
+		a.Early = later(a.Early, openedAt(rec).Add(p.After))
+		if ack := rec.Acknowledged; ack.Holds(now) {
+			if ack.Until == nil {
+				return action{}
+			}
+			a.Early = later(a.Early, *ack.Until)
+		}
+	}
 	a.At = later(row.Seen.At.Add(p.Wait), a.Early)
 	return a
 }

@@ -16,6 +16,9 @@ type Policy struct {
 	// Gather is how long a recovery waits for the rest of its message's
 	// workloads to recover too.
 	Gather time.Duration
+	// After is how long an incident lasts that nobody takes care of before it is
+	// told: the receiver is one of an escalation. 0: at once.
+	After time.Duration
 	// Repeat is the time between reminders; 0 for none.
 	Repeat time.Duration
 	// Warning is set where nothing is wrong yet: what was not told in time is not told
