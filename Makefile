@@ -132,7 +132,8 @@ links:
 	@.ci/check-links
 
 .PHONY: exported
-exported: # nothing is exported that no other package names
+exported: # nothing is exported that no other package names; the check is proven first
+	@GOWORK=off go test -C .ci/exported .
 	@GOWORK=off go build -C .ci/exported -o $(BIN)/exported . && $(BIN)/exported -tags conformance,monitoring,page,peer,stack,truth \
 		-public github.com/authwatch/authwatch/events ./events/... ./services/...
 

@@ -1,0 +1,4 @@
+// Package contract is for others.
+package contract
+
+func ForOthers() {}

@@ -1,0 +1,5 @@
+package room
+
+import "testing"
+
+func TestWithin(*testing.T) { WithinTests() }

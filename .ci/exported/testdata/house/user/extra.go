@@ -1,0 +1,7 @@
+//go:build extra
+
+package user
+
+import "house/room"
+
+func init() { room.Tagged() }
