@@ -75,12 +75,12 @@ func (v *validation) window(at string, w Window) {
 	}
 	for i, day := range w.Days {
 		if !known[day] {
-			v.add(fmt.Sprintf("%s.days[%d]", at, i), "%q is no day; write mon, tue, wed, thu, fri, sat or sun%s", day, config.Suggest(day, known))
+			v.add(fmt.Sprintf("%s.days[%d]", at, i), "%q is not a day; write mon, tue, wed, thu, fri, sat or sun%s", day, config.Suggest(day, known))
 		}
 	}
 	for key, text := range map[string]string{"from": w.From, "to": w.To} {
 		if _, err := time.Parse("15:04", text); err != nil {
-			v.add(at+"."+key, `%q is no time of day; write it as "22:00"`, text)
+			v.add(at+"."+key, `%q is not a time of day; write it as "22:00"`, text)
 		}
 	}
 	if _, err := time.LoadLocation(w.Timezone); err != nil || strings.EqualFold(w.Timezone, "local") {

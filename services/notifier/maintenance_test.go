@@ -42,7 +42,7 @@ func TestAWindowThatNeverComesIsRefused(t *testing.T) {
 		texts = append(texts, p.Error())
 	}
 	all := strings.Join(texts, "\n")
-	for _, want := range []string{"is no day", "maintenance[0].from", "maintenance[0].to", "Mars/Base", "not a valid pattern"} {
+	for _, want := range []string{"is not a day", "maintenance[0].from", "maintenance[0].to", "Mars/Base", "not a valid pattern"} {
 		require.Contains(t, all, want)
 	}
 }

@@ -27,7 +27,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 			require.Contains(t, sections[1], "`"+section+"`", "%s: docs/configuration.md says nothing of it", key)
 			continue
 		}
-		for _, list := range []string{"workloads.credential.", "workloads.", "routes.", "receivers."} {
+		for _, list := range []string{"workloads.credential.", "workloads.", "routes.", "receivers.", "maintenance."} {
 			rest = strings.TrimPrefix(rest, list)
 		}
 		rest = strings.Replace(rest, "users.", "users[].", 1)

@@ -25,7 +25,7 @@ func TestATimeIsReadAsPeopleWriteIt(t *testing.T) {
 	}
 	for _, text := range []string{"tomorrow", "25:00", "2026-13-01 00:00"} {
 		_, err := timeOf(text, now)
-		require.ErrorContains(t, err, "is no time; write", text)
+		require.ErrorContains(t, err, "is not a time; write", text)
 	}
 }
 
