@@ -43,13 +43,15 @@ type recorder struct {
 	metrics *metrics
 	trace   *trace.Tracer
 
+	full func() // a record did not fit into the stream
+
 	mu sync.Mutex
 	// skipped remembers positions that changed nothing and are in no record.
 	skipped map[string]events.Position
 }
 
 func newRecorder(b journal, v *view, l leases, log *slog.Logger, m *metrics, t *trace.Tracer) *recorder {
-	return &recorder{bus: b, view: v, leases: l, log: log, metrics: m, trace: t, skipped: make(map[string]events.Position)}
+	return &recorder{bus: b, view: v, leases: l, log: log, metrics: m, trace: t, full: func() {}, skipped: make(map[string]events.Position)}
 }
 
 // maxConflicts is how often one delivery starts over because another replica wrote
@@ -209,6 +211,9 @@ func (rc *recorder) apply(ctx context.Context, v version, m bus.Message) (versio
 	case errors.Is(err, events.ErrTooLarge):
 		return v, fmt.Errorf("%w: its record: %w", errUnusable, err)
 	case err != nil:
+		if errors.Is(err, bus.ErrFull) {
+			rc.full()
+		}
 		return v, fmt.Errorf("record %s: %w", after.Workload, err)
 	}
 	before := v.record

@@ -55,6 +55,7 @@ type Service struct {
 	proxies  *proxies
 	silences silence.Book
 	recorder *recorder
+	trimmer  *trimmer
 	reader   *reader
 	retry    retrier
 	handler  http.Handler
@@ -77,6 +78,8 @@ func New(o Options) (*Service, error) {
 	feed := api.NewFeed()
 	s.reader = &reader{bus: o.Bus, view: s.view, feed: feed, retry: s.retry, log: o.Log}
 	s.recorder = newRecorder(o.Bus, s.view, s.proxies, o.Log, s.metrics, o.Trace)
+	s.trimmer = newTrimmer(s)
+	s.recorder.full = s.trimmer.soon
 	front := api.New(s, o.Bus, feed, openapi)
 	pages, err := page.New(s, front, o.Bus.Ready)
 	if err != nil {
@@ -163,6 +166,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.serve(ctx, listener) })
 	group.Go(func() error { return s.retry.again(ctx, "watch leases", s.watchLeases) })
+	group.Go(func() error { return s.trimmer.run(ctx) })
 	group.Go(func() error { return s.retry.again(ctx, "watch silences", s.watchSilences) })
 	group.Go(func() error {
 		last, done := s.reader.hydrate(ctx)
