@@ -118,28 +118,42 @@ func TestClientsThatNeverReadHoldUpNobodyElse(t *testing.T) {
 	for _, sized := range []bool{true, false} {
 		t.Run(fmt.Sprintf("sized=%v", sized), func(t *testing.T) {
 			t.Parallel()
-			answer := bytes.Repeat([]byte("x"), 3000)
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			answer := bytes.Repeat([]byte("x"), 1000)
+			var arrived atomic.Int64
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				arrived.Add(1)
+				if r.URL.Path == "/slow" { // each needs a connection of its own
+					<-time.After(100 * time.Millisecond)
+				}
 				if !sized {
 					_ = http.NewResponseController(w).Flush()
 				}
 				_, _ = w.Write(answer)
 			}))
 			t.Cleanup(s.Close)
-			f := newFront(t, s.URL)
+			f := newFront(t, s.URL, func(s *setup) {
+				s.listener = func(l net.Listener) net.Listener { return narrow{l} }
+			})
 			for range 34 {
 				c := connect(t, f)
 				require.NoError(t, c.SetReadBuffer(1<<10))
-				go func() { _, _ = io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2000)) }()
+				go func() { _, _ = io.WriteString(c, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200)) }()
 			}
+			var before int64
+			require.Eventually(t, func() bool { // until none of them takes any more
+				now := arrived.Load()
+				same := now == before && now > 34
+				before = now
+				return same
+			}, 20*time.Second, 500*time.Millisecond)
 			var wg sync.WaitGroup
 			var hung atomic.Int32
-			client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 40}}
+			client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 40}}
 			t.Cleanup(client.CloseIdleConnections)
 			for range 34 {
 				wg.Go(func() {
-					for range 30 {
-						resp, err := client.Get(f.URL)
+					for range 5 {
+						resp, err := client.Get(f.URL + "/slow")
 						if err == nil {
 							_, err = io.ReadAll(resp.Body)
 							resp.Body.Close()
@@ -155,6 +169,17 @@ func TestClientsThatNeverReadHoldUpNobodyElse(t *testing.T) {
 			require.Zero(t, hung.Load())
 		})
 	}
+}
+
+// narrow buffers little for clients that do not read.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	c, err := n.Listener.Accept()
+	if b, ok := c.(interface{ SetWriteBuffer(int) error }); ok {
+		_ = b.SetWriteBuffer(4 << 10)
+	}
+	return c, err
 }
 
 // writes counts what the server writes to its clients.
