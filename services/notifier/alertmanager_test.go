@@ -108,3 +108,33 @@ func TestAlertmanagerIsToldAgainEveryMinuteWhatItWasTold(t *testing.T) {
 	require.Equal(t, told, am.count())
 	s.receiptsOf(2, events.TypeAlertDelivered, "github")
 }
+
+func TestAlertmanagerIsToldAgainOfAReceiverThatRefuses(t *testing.T) {
+	t.Parallel()
+	s := newStillStage(t)
+	am, ops := newAlertmanager(t), s.sink("always 403")
+	s.notify(Config{
+		Receivers: []receiver.Config{
+			ops.config("ops"), {Name: "am", Alertmanager: &receiver.Alertmanager{URL: config.Secret(am.URL)}},
+		},
+		Routes: []Route{{Receivers: []string{"ops", "am"}}},
+	})
+	s.die("github")
+	s.seen()
+	own := func() (n int) {
+		am.mu.Lock()
+		defer am.mu.Unlock()
+		for _, alerts := range am.posts {
+			for _, a := range alerts {
+				if a.Labels["about"] == "receiver/ops" {
+					require.Equal(t, "AuthwatchReceiver", a.Labels["alertname"])
+					n++
+					continue
+				}
+				require.Equal(t, "github", a.Labels["workload"])
+			}
+		}
+		return n
+	}
+	s.passing(5*time.Second, func() bool { return own() > 2 })
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -221,15 +222,31 @@ func (q *queue) message(d *plan.Delivery, may bool) (m receiver.Message, ok bool
 	return m, true
 }
 
-// open is what the receiver knows as bad, as one message; not ok if there is
-// nothing, or if the receiver is to be left alone.
-func (q *queue) open() (m receiver.Message, ok bool) {
+// open is what the receiver knows as bad: one message of all workloads, and one of
+// each self alert. There is none if the receiver is to be left alone.
+func (q *queue) open() []receiver.Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.clock.Now()
-	m = receiver.Message{Kind: events.KindOpened, Receiver: q.config.Name, Time: now, Open: true, Workloads: q.plan.Open()}
-	warningsAs(m.Workloads)
-	return m, len(m.Workloads) > 0 && q.plan.Ready(now)
+	if !q.plan.Ready(now) {
+		return nil
+	}
+	var all []receiver.Message
+	m := receiver.Message{Kind: events.KindOpened, Receiver: q.config.Name, Time: now, Open: true}
+	for _, r := range q.plan.Open() {
+		if !strings.HasPrefix(r.Workload, selfAlertPrefix) {
+			m.Workloads = append(m.Workloads, r)
+			continue
+		}
+		own := m
+		own.Time, own.About, own.Workloads, own.Notice = r.Since, r.Workload, nil, selfAlertText([]events.Record{r})
+		all = append(all, own)
+	}
+	if len(m.Workloads) > 0 {
+		warningsAs(m.Workloads)
+		all = append(all, m)
+	}
+	return all
 }
 
 // effect is what the result of an attempt led to.

@@ -151,12 +151,11 @@ func (w *worker) send(ctx context.Context, draining <-chan struct{}, line <-chan
 // remind tells a receiver that forgets what is open. That is no delivery: what it
 // comes to changes nothing, and the next one is due soon.
 func (w *worker) remind(ctx context.Context) {
-	m, ok := w.queue.open()
-	if !ok {
-		return
-	}
-	if r := w.sender.send(ctx, m); r.Outcome != plan.Delivered && ctx.Err() == nil {
-		w.sender.log.Warn("what is open was not accepted again", "receiver", w.name(), "status", r.Status, "err", r.Error)
+	for _, m := range w.queue.open() {
+		if r := w.sender.send(ctx, m); r.Outcome != plan.Delivered && ctx.Err() == nil {
+			w.sender.log.Warn("what is open was not accepted again", "receiver", w.name(), "status", r.Status, "err", r.Error)
+			return
+		}
 	}
 }
 
