@@ -31,6 +31,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 			rest = strings.TrimPrefix(rest, list)
 		}
 		rest = strings.Replace(rest, "users.", "users[].", 1)
+		rest = strings.Replace(rest, "maintenance.", "maintenance[].", 1)
 		described := ""
 		for _, s := range sections {
 			if strings.HasPrefix(s, section+"\n") {

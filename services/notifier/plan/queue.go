@@ -135,7 +135,7 @@ func (q *Queue) Observe(rec events.Record, seq uint64, p Policy, now time.Time) 
 	}
 	before := e.row
 	e.row = e.row.observe(rec, p.Routed, now)
-	ended := false
+	var ended bool
 	e.row, ended = e.row.noteEnd(rec, e.told()...)
 	e.rec, e.seq, e.policy = rec, seq, p
 	if o := e.row.Due; o != nil && (before.Due == nil || before.Due.Incident != o.Incident) {
