@@ -3,6 +3,7 @@
 package natsd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,8 @@ const (
 	// the server takes three quarters of what is free when it starts.
 	maxStore     = 8 << 30
 	startTimeout = 30 * time.Second
+	// recoverTimeout bounds reading the files, so that a start ends within half a minute.
+	recoverTimeout = 25 * time.Second
 )
 
 // User may log in from the network.
@@ -45,6 +48,8 @@ type Options struct {
 	// NoSync leaves it to the operating system when to write to the disk: a power
 	// cut loses what was acknowledged, and more. For tests.
 	NoSync bool
+	// RecoverWithin bounds reading the files at the start; 0: 25 s.
+	RecoverWithin time.Duration
 	// Cluster makes the server one of several. For tests.
 	Cluster *Cluster
 }
@@ -88,7 +93,9 @@ func Start(o Options) (*Server, error) {
 	s := &Server{server: ns, lock: lock, log: o.Log}
 	fatal := make(chan error, 1)
 	ns.SetLoggerV2(logger{o.Log, fatal}, false, false, false)
-	ns.Start()
+	if err := s.recover(cmp.Or(o.RecoverWithin, recoverTimeout), options.StoreDir); err != nil {
+		return nil, err // it cannot be stopped: the end of the process does that
+	}
 	if err := s.await(fatal, o.Cluster != nil); err != nil {
 		s.Shutdown()
 		return nil, err
@@ -118,6 +125,23 @@ func (o Options) server() (*server.Options, error) {
 		}
 	}
 	return options, nil
+}
+
+// recover starts the server, which reads its files first. Damaged ones may keep it
+// for ever, without a word.
+func (s *Server) recover(within time.Duration, dir string) error {
+	started := make(chan struct{})
+	go func() {
+		s.server.Start()
+		close(started)
+	}()
+	select {
+	case <-started:
+		return nil
+	case <-time.After(within):
+		return fmt.Errorf("nats: the embedded server has not read its files in %s after %s: one is damaged, or the disk is very slow; "+
+			"restore the folder from a copy, or move it away and start with an empty one", dir, within)
+	}
 }
 
 // await waits until the server takes connections and JetStream answers. A server
