@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/authwatch/authwatch/services/internal/listen"
@@ -21,6 +23,23 @@ func (c *Config) listensAt(u *url.URL) bool {
 		}
 	}
 	return false
+}
+
+// LeadsHere reports whether the name of w's upstream resolves to a listener of this
+// configuration.
+func (c *Config) LeadsHere(ctx context.Context, w *Workload, resolver *net.Resolver) bool {
+	u, err := w.base()
+	if err != nil {
+		return false
+	}
+	found, err := resolver.LookupNetIP(ctx, "ip", u.Hostname())
+	return err == nil && slices.ContainsFunc(found, func(ip netip.Addr) bool {
+		at := url.URL{Scheme: u.Scheme, Host: "[" + ip.Unmap().String() + "]"}
+		if p := u.Port(); p != "" {
+			at.Host += ":" + p
+		}
+		return c.listensAt(&at)
+	})
 }
 
 // listensAt asks no name server: the names of the loopback interface are known

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -63,4 +64,14 @@ func TestRequestsNameTheWayThatTheyCame(t *testing.T) {
 	name, err := os.Hostname()
 	require.NoError(t, err)
 	require.NotContains(t, strings.Join(*via.Load(), " "), name)
+}
+
+func TestANameThatResolvesToAListenerIsTheProxyItself(t *testing.T) {
+	t.Parallel()
+	for upstream, want := range map[string]bool{
+		"http://localhost:8080/x": true, "http://localhost:8081": false, "https://localhost": false, "http://no-such-name.invalid:8080": false,
+	} {
+		c := proxy.Config{Workloads: []proxy.Workload{{Name: "x", Upstream: upstream}}}
+		require.Equal(t, want, c.LeadsHere(t.Context(), &c.Workloads[0], net.DefaultResolver), upstream)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +43,10 @@ With a bad token run starts all the same, and uses the token once it is good.`,
 		var bad []error
 		for i := range cfg.Proxy.Workloads {
 			w := &cfg.Proxy.Workloads[i]
-			state, err := checkWorkload(c.Context(), w, online)
+			state, err := "leads back here", errLeadsHere
+			if !online || !cfg.Proxy.LeadsHere(c.Context(), w, net.DefaultResolver) {
+				state, err = checkWorkload(c.Context(), w, online)
+			}
 			cell := terminal.Cell{Text: state, Style: p.Green}
 			if err != nil {
 				bad = append(bad, fmt.Errorf("%s: %w", w.Name, err))
@@ -58,6 +62,8 @@ With a bad token run starts all the same, and uses the token once it is good.`,
 	}
 	return c
 }
+
+var errLeadsHere = errors.New("the name of the upstream is one of this machine, where authwatch itself listens; name the remote server")
 
 // checkWorkload describes the state of a workload's token. The error says what is
 // wrong with it and what to do.

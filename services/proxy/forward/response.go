@@ -52,6 +52,10 @@ func (x *Exchange) begin(resp *http.Response) {
 		delete(h, "Content-Length") // HTTP/1.1 cannot carry both
 		unknown = true
 	}
+	if x.MCP && isStream(resp) {
+		delete(h, "Content-Length") // the endpoint event may change it
+		unknown = true
+	}
 	if unknown && modern {
 		x.chunked = true
 		h["Transfer-Encoding"] = chunked // else a short answer is given a length

@@ -205,3 +205,16 @@ func TestTheEndpointBesideAStreamIsServed(t *testing.T) {
 	require.Equal(t, "/messages/4999", to.URL("/messages/4999", "", false).EscapedPath())
 	require.Equal(t, "/v1/sse/messages/0", to.URL("/messages/0", "", false).EscapedPath(), "only so many are remembered")
 }
+
+func TestAStreamOfKnownLengthIsWholeAlthoughItsEndpointIsRewritten(t *testing.T) {
+	t.Parallel()
+	const stream = "event: endpoint\ndata: /base/sse/messages\n\n"
+	for _, version := range []string{"1.0", "1.1"} {
+		up := newWire(t, fmt.Sprintf("HTTP/1.1 200 OK\nDate: x\nContent-Type: text/event-stream\nContent-Length: %d\n\n%s", len(stream)+strings.Count(stream, "\n"), stream))
+		f := newFront(t, up.url()+"/base/sse", mounted("/a-longer-name-than-base"))
+		got := talk(t, f, "GET /a-longer-name-than-base HTTP/"+version+"\nHost: x\nConnection: close\n\n")
+		require.Contains(t, got, "data: /a-longer-name-than-base/messages\n\n", version)
+		require.NotContains(t, got, "Content-Length")
+		require.NoError(t, <-f.ends)
+	}
+}
