@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/user"
 	"strings"
@@ -99,24 +100,19 @@ func timeOf(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// warnOfNobody says so where a silence is about workloads that nobody has: the name may
+// warnOfNobody says so where a silence names a workload that nobody has: the name may
 // be wrong.
 func warnOfNobody(ctx context.Context, b *bus.Bus, p *terminal.Printer, m events.Match) error {
-	known := map[string]bool{}
-	match := events.Match{Workload: m.Workload, Labels: m.Labels} // the status is that of the moment
-	found := false
-	err := b.Each(ctx, bus.StreamStatus, "status.*.*", 0, true, func(m bus.Message) error {
-		if r, err := events.ParseStatus(m.Event); err == nil {
-			known[r.Workload] = true
-			found = found || match.Matches(r)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("the silence holds; whether it matches a workload is not known: %w", err)
+	if events.ValidWorkload(m.Workload) != nil {
+		return nil // a pattern, or none
 	}
-	if !found {
-		p.Line("No workload matches it now%s; it holds for those that come.", config.Suggest(m.Workload, known))
+	_, err := b.Last(ctx, bus.StreamStatus, "status.*."+m.Workload)
+	if errors.Is(err, bus.ErrNotFound) {
+		p.Line("No workload is called %q now; the silence holds for one that comes.", m.Workload)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the silence holds; whether there is a workload %s is not known: %w", m.Workload, err)
 	}
 	return nil
 }

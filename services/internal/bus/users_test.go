@@ -65,7 +65,7 @@ func TestShippedUsersMayDoWhatTheirServicesDo(t *testing.T) {
 	proxy := login("proxy")
 	types := []string{
 		events.TypeUnauthorized, events.TypeAuthorized, events.TypeForbidden,
-		events.TypeLoaded, events.TypeMissing, events.TypeExpiring,
+		events.TypeLoaded, events.TypeMissing, events.TypeExpiring, events.TypeRetired,
 	}
 	for _, typ := range types {
 		proxy.Needs(typ + ".*")
@@ -134,6 +134,22 @@ func TestShippedUsersMayDoWhatTheirServicesDo(t *testing.T) {
 	watch(t, notifier.Bucket(bus.BucketSilences), ">").has(t, "one")
 	watch(t, silences, ">").has(t, "one")
 	require.NoError(t, silences.Delete(ctx, "one"))
+	for _, typ := range []string{events.TypeRetired, events.TypeAcknowledged} {
+		publish(t, operator, observation(t, typ, "github", 1))
+	}
+	for _, b := range []*bus.Bus{operator, notifier} {
+		e, err := events.New(events.TypeAlertSilenced, "urn:authwatch:person", "", time.Now(), events.Silence{ID: "one"})
+		require.NoError(t, err)
+		publish(t, b, e)
+		_, err = b.Bucket(bus.BucketSilences).Put(ctx, "two", []byte("{}"))
+		require.NoError(t, err)
+	}
+	watch(t, recorder.Bucket(bus.BucketSilences), ">").has(t, "two")
+	_, err = operator.Last(ctx, bus.StreamStatus, "status.*.github")
+	require.NoError(t, err)
+	served, err := operator.Bucket(bus.BucketLeases).Entries(ctx, "proxy.*")
+	require.NoError(t, err)
+	require.Len(t, served, 1)
 	ready(t, operator)
 
 	serve(t, notifier, bus.CommandNotifier+".*", func(_ context.Context, subject string, data []byte) []byte {
