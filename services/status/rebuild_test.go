@@ -56,14 +56,17 @@ func TestRecordsAreRebuiltWithoutANewObservation(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(t *testing.T, js jetstream.JetStream){
 		"STATUS was deleted": func(t *testing.T, js jetstream.JetStream) {
+			t.Helper()
 			require.NoError(t, js.DeleteStream(t.Context(), bus.StreamStatus))
 		},
 		"STATUS was purged": func(t *testing.T, js jetstream.JetStream) {
+			t.Helper()
 			s, err := js.Stream(t.Context(), bus.StreamStatus)
 			require.NoError(t, err)
 			require.NoError(t, s.Purge(t.Context()))
 		},
 		"AUTH and STATUS were deleted": func(t *testing.T, js jetstream.JetStream) {
+			t.Helper()
 			require.NoError(t, js.DeleteStream(t.Context(), bus.StreamAuth))
 			require.NoError(t, js.DeleteStream(t.Context(), bus.StreamStatus))
 		},

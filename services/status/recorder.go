@@ -19,7 +19,7 @@ import (
 var errUnusable = errors.New("unusable observation")
 
 // journal is what the recorder needs of the bus.
-type journal interface {
+type journal interface { //nolint:interfacebloat // reading and writing of one stream, each with and without a condition
 	Next(ctx context.Context, stream, filter string, from uint64, known bus.Message) (bus.Message, error)
 	Last(ctx context.Context, stream, filter string) (bus.Message, error)
 	Write(ctx context.Context, e event.Event, filter string, last uint64) (uint64, error)
@@ -67,7 +67,8 @@ func (rc *recorder) handle(ctx context.Context, m bus.Message) error {
 	workload := m.Event.Subject()
 	v, ok := rc.view.get(workload)
 	for range maxConflicts {
-		lost, err := lostRecord{}, error(nil)
+		var lost lostRecord
+		var err error
 		if !ok || v.sequence == 0 {
 			if v, lost, err = rc.load(ctx, workload); err != nil {
 				return err

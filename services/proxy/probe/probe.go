@@ -130,7 +130,7 @@ func better(asked *url.URL, resp *http.Response) string {
 	}
 	slash := to.EscapedPath() == from+"/" || to.EscapedPath()+"/" == from
 	secure := asked.Scheme == "http" && to.Scheme == "https"
-	if !slash && !(secure && to.EscapedPath() == from) {
+	if !slash && (!secure || to.EscapedPath() != from) {
 		return ""
 	}
 	as := *to
