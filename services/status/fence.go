@@ -127,15 +127,23 @@ func setBack(said events.Observer, o Observation) bool { return o.Time.Before(sa
 // is looked up: a repetition that the stream did not drop is later by more.
 const late = bus.DedupWindow / 2
 
+// odd is how far a clock may be from the broker's: no event is late by that much, and
+// the stream keeps no copy for so long. Such a clock costs its source the recognition
+// of repetitions, and nobody a search.
+const odd = 2 * 365 * 24 * time.Hour
+
 // doubtful reports whether o may be a repetition of an event that stands earlier
 // in the stream, so that the stream has to be searched for it before o.Repeated
 // is right. Observations that arrive promptly and in order never are.
 func doubtful(r events.Record, o Observation) bool {
 	said, ok := observer(r, o.Source)
-	if !ok {
+	usual := time.Duration(said.SkewMS) * time.Millisecond
+	switch {
+	case o.Stored.Sub(o.Time).Abs() > odd || usual.Abs() > odd:
+		return false
+	case !ok:
 		return o.Stored.Sub(o.Time).Abs() > late
 	}
-	usual := time.Duration(said.SkewMS) * time.Millisecond
 	return !o.Time.After(said.Time) || (o.Stored.Sub(o.Time)-usual).Abs() > late
 }
 
