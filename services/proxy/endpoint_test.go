@@ -17,7 +17,7 @@ func TestALegacyServerAtSSEIsServedWithItsEndpointBesideIt(t *testing.T) {
 		switch r.Method + " " + r.URL.RequestURI() {
 		case "GET /v1/sse?api_key=canary":
 			w.Header().Set("Content-Type", "text/event-stream")
-			fmt.Fprint(w, "event: endpoint\ndata: /v1/messages/?session_id=s1&api_key=canary\n\n")
+			_, _ = fmt.Fprint(w, "event: endpoint\ndata: /v1/messages/?session_id=s1&api_key=canary\n\n")
 		case "POST /v1/messages/?api_key=canary&session_id=s1":
 			w.WriteHeader(http.StatusAccepted)
 		default:

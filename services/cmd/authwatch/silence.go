@@ -103,8 +103,8 @@ func timeOf(text string, now time.Time) (time.Time, error) {
 // warnOfNobody says so where a silence names a workload that nobody has: the name may
 // be wrong.
 func warnOfNobody(ctx context.Context, b *bus.Bus, p *terminal.Printer, m events.Match) error {
-	if events.ValidWorkload(m.Workload) != nil {
-		return nil // a pattern, or none
+	if name := events.ValidWorkload(m.Workload) == nil; !name { // a pattern, or none
+		return nil
 	}
 	_, err := b.Last(ctx, bus.StreamStatus, "status.*."+m.Workload)
 	if errors.Is(err, bus.ErrNotFound) {
