@@ -227,7 +227,7 @@ func (x *exchange) verdict(resp *http.Response) verdict.Verdict {
 		Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Scheme: x.snapshot.Scheme,
 	}
 	if resp.StatusCode >= 300 {
-		a.Challenges = verdict.ParseChallenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())
+		a.Challenges = x.w.challenges.Challenges(resp.Header["Www-Authenticate"], x.snapshot.Secrets())
 	}
 	return verdict.Judge(a)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/authwatch/authwatch/services/proxy/forward"
 	"github.com/authwatch/authwatch/services/proxy/rule"
 	"github.com/authwatch/authwatch/services/proxy/tracker"
+	"github.com/authwatch/authwatch/services/proxy/verdict"
 )
 
 // shared is what all workloads have in common.
@@ -33,22 +34,23 @@ type shared struct {
 // workload is one configured upstream in service. A change of its configuration
 // makes a new workload; running requests finish on the old one.
 type workload struct {
-	cfg      Workload
-	mcp      bool
-	shielded bool
-	upstream *forward.Upstream
-	roots    *x509.CertPool     // nil: the system's
-	atName   forward.Target     // mounted at /<name>
-	atRoot   forward.Target     // on its own listener
-	source   *credential.Source // nil with passthrough; others may have it too
-	observer *observer          // nil with passthrough
-	reach    *reachability
-	metrics  workloadMetrics
-	failures *prometheus.CounterVec
-	log      *slog.Logger
-	rules    *rule.Set
-	started  time.Time
-	used     atomic.Int64 // unix nanoseconds of the last request
+	cfg        Workload
+	mcp        bool
+	shielded   bool
+	upstream   *forward.Upstream
+	roots      *x509.CertPool     // nil: the system's
+	atName     forward.Target     // mounted at /<name>
+	atRoot     forward.Target     // on its own listener
+	source     *credential.Source // nil with passthrough; others may have it too
+	observer   *observer          // nil with passthrough
+	reach      *reachability
+	metrics    workloadMetrics
+	failures   *prometheus.CounterVec
+	log        *slog.Logger
+	rules      *rule.Set
+	challenges verdict.Reader
+	started    time.Time
+	used       atomic.Int64 // unix nanoseconds of the last request
 
 	unreadable sync.Once // that bodies are, was logged
 }
