@@ -27,6 +27,7 @@ type Watch struct {
 	Changed <-chan struct{}
 
 	files  []string
+	names  map[string]bool // of them, and of what they lead to; the instance's lock
 	settle time.Duration
 	signal chan struct{} // Changed
 	poke   chan struct{} // something happened in one of the folders
@@ -110,15 +111,17 @@ func (w *Watch) follow() {
 	// There was no event for a folder that appeared before the one above it was
 	// watched: look again after each move.
 	for range maxLinks {
-		wanted := map[string]os.FileInfo{}
+		wanted, names := map[string]os.FileInfo{}, map[string]bool{}
 		for _, f := range w.files {
-			for _, dir := range folders(f) {
+			for _, file := range chain(f) {
+				names[filepath.Base(file)] = true
+				dir := existing(filepath.Dir(file))
 				if info, err := os.Stat(dir); err == nil {
 					wanted[dir] = info
 				}
 			}
 		}
-		if !shared.move(w, wanted) {
+		if !shared.move(w, wanted, names) {
 			return
 		}
 	}
@@ -126,26 +129,26 @@ func (w *Watch) follow() {
 
 const maxLinks = 16
 
-// folders are those whose entries lead to file: its own, and those of the
-// targets where it is a link. Kubernetes swaps a link beside the file. In place
-// of a folder that does not exist stands the nearest above that does.
-func folders(file string) []string {
-	var dirs []string
+// chain is file and, where it is a link, what it leads to. The folders of all of
+// them are watched: Kubernetes swaps a link beside the file.
+func chain(file string) []string {
+	var files []string
 	for range maxLinks {
-		dir := filepath.Dir(file)
+		files = append(files, file)
 		target, err := os.Readlink(file)
-		dirs = append(dirs, existing(dir))
 		if err != nil {
 			break
 		}
 		if !filepath.IsAbs(target) {
-			target = filepath.Join(dir, target)
+			target = filepath.Join(filepath.Dir(file), target)
 		}
 		file = target
 	}
-	return dirs
+	return files
 }
 
+// existing is dir or, in place of one that does not exist, the nearest above that
+// does.
 func existing(dir string) string {
 	for {
 		info, err := os.Stat(dir)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/stretchr/testify/require"
 )
 
@@ -158,7 +159,7 @@ func TestWithoutAnInstanceTheFilesAreLookedAtAllTheSame(t *testing.T) {
 	i.watches[w] = true
 	i.unwatched(errors.New("too many open files"))
 	require.Equal(t, pollUnwatched, i.interval())
-	require.False(t, i.move(w, map[string]os.FileInfo{}))
+	require.False(t, i.move(w, map[string]os.FileInfo{}, nil))
 	i.check()
 	require.Len(t, w.poke, 1)
 	require.NotNil(t, i.notify, "it is asked for again")
@@ -171,9 +172,28 @@ func TestAFolderThatIsNeverQuietDoesNotHideAChange(t *testing.T) {
 	dir := t.TempDir()
 	w := start(t, Settle, filepath.Join(dir, "file"))
 	require.Eventually(t, func() bool {
-		write(t, filepath.Join(dir, "log"), "line")
+		write(t, filepath.Join(dir, "file"), "line")
 		return len(w.Changed) == 1
 	}, inTime, tick)
+}
+
+func TestALogBesideAFileTellsNobody(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := &Watch{poke: make(chan struct{}, 1), names: map[string]bool{"file": true}}
+	i := &instance{folders: map[string]*folder{dir: {path: dir, users: map[*Watch]bool{w: true}}}}
+	told := func(name string, op fsnotify.Op) int {
+		i.happened(fsnotify.Event{Name: filepath.Join(dir, name), Op: op})
+		defer func() { w.poke = make(chan struct{}, 1) }()
+		return len(w.poke)
+	}
+	require.Zero(t, told("log", fsnotify.Write))
+	require.Zero(t, told("log", fsnotify.Chmod))
+	require.Equal(t, 1, told("file", fsnotify.Write))
+	require.Equal(t, 1, told("file", fsnotify.Chmod))
+	require.Equal(t, 1, told("..data", fsnotify.Create), "it may be a link on the way to the file")
+	require.Equal(t, 1, told("other", fsnotify.Rename))
+	require.Equal(t, 1, told("other", fsnotify.Remove))
 }
 
 func TestWithoutFilesThereIsNothingToWaitFor(t *testing.T) {
@@ -191,10 +211,10 @@ func TestTheFoldersThatLeadToAFileAreFoundThroughItsLinks(t *testing.T) {
 		require.NoError(t, os.Mkdir(filepath.Join(root, d), 0o700))
 	}
 	require.NoError(t, os.Symlink("../b/file", filepath.Join(root, "a", "link")))
-	require.Equal(t, []string{filepath.Join(root, "a"), filepath.Join(root, "b")}, folders(filepath.Join(root, "a", "link")))
-	require.Equal(t, []string{root}, folders(filepath.Join(root, "x", "y", "z")))
+	require.Equal(t, []string{filepath.Join(root, "a", "link"), filepath.Join(root, "b", "file")}, chain(filepath.Join(root, "a", "link")))
+	require.Equal(t, root, existing(filepath.Join(root, "x", "y")))
 
 	loop := filepath.Join(root, "loop")
 	require.NoError(t, os.Symlink("loop", loop))
-	require.Len(t, folders(loop), maxLinks)
+	require.Len(t, chain(loop), maxLinks)
 }

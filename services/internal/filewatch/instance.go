@@ -95,7 +95,7 @@ func (i *instance) run(notify *fsnotify.Watcher) {
 			if !open {
 				return
 			}
-			i.happened(e.Name)
+			i.happened(e)
 		case _, open := <-notify.Errors:
 			if !open {
 				return
@@ -105,15 +105,21 @@ func (i *instance) run(notify *fsnotify.Watcher) {
 	}
 }
 
-// happened tells those who use the folder of name. Where name itself is watched,
-// the folder may be another one now.
-func (i *instance) happened(name string) {
+// happened tells those who use the folder of a file. Where the file itself is a
+// watched folder, it may be another one now. What is written into a file is told
+// only to those who look at a file of that name: it may be a log.
+func (i *instance) happened(e fsnotify.Event) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if f := i.folders[filepath.Dir(name)]; f != nil {
-		f.wake()
+	content := e.Op&^(fsnotify.Write|fsnotify.Chmod) == 0
+	if f := i.folders[filepath.Dir(e.Name)]; f != nil {
+		for w := range f.users {
+			if !content || w.names[filepath.Base(e.Name)] {
+				wake(w.poke)
+			}
+		}
 	}
-	if f := i.folders[name]; f != nil {
+	if f := i.folders[e.Name]; f != nil {
 		i.forget(f)
 	}
 }
@@ -141,9 +147,10 @@ func (f *folder) wake() {
 
 // move makes w a user of the folders that it wants, and of no others. It returns
 // whether a folder was added.
-func (i *instance) move(w *Watch, wanted map[string]os.FileInfo) (added bool) {
+func (i *instance) move(w *Watch, wanted map[string]os.FileInfo, names map[string]bool) (added bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	w.names = names
 	if i.notify == nil {
 		return false
 	}
