@@ -49,6 +49,7 @@ race: ## every test under the race detector
 .PHONY: page-test
 page-test: $(AXE) ## the page in a real browser; needs chromium and npm
 	AXE_JS=$(AXE) go test -count=1 -tags page ./services/status/page
+	go test -count=1 -tags page -run InABrowser ./services/proxy
 
 $(AXE):
 	npm install --silent --no-audit --no-fund --no-save --prefix $(BIN)/axe-core-$(AXE_VERSION) axe-core@$(AXE_VERSION)
